@@ -1,0 +1,1 @@
+"""Watches a service mesh's telemetry and moves its traffic."""

@@ -1,0 +1,1 @@
+"""What every layer stands on: time, errors by consequence, durations, log fields."""

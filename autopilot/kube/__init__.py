@@ -1,0 +1,1 @@
+"""The Kubernetes API: client protocol, caches, apply, Events."""

@@ -1,0 +1,1 @@
+"""Transition tables and their diagrams."""

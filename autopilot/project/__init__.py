@@ -1,0 +1,1 @@
+"""An operator's project: load, validate, scaffold, generate."""

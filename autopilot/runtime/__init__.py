@@ -1,0 +1,1 @@
+"""The loop: queue, inputs, worker, result, writes in their one safe order."""

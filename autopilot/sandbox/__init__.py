@@ -1,0 +1,1 @@
+"""A mesh in a box: one command, one machine, no cluster."""

@@ -1,0 +1,1 @@
+"""What people write, as typed models; CRD schemas made from them."""

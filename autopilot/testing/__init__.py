@@ -1,0 +1,1 @@
+"""For authors of operators: a pytest plugin, fakes and virtual time."""
