@@ -1,0 +1,30 @@
+"""The labels and annotations by which an object says what autopilot has to do with it."""
+
+from __future__ import annotations
+
+DOMAIN = "autopilot.mesh"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+"""Label on whatever autopilot makes; the value is `autopilot`."""
+
+OPERATOR = f"{DOMAIN}/operator"
+"""Label on whatever autopilot makes: the operator's name. Caches select by it."""
+
+OWNER_UID = f"{DOMAIN}/owner-uid"
+"""Label on whatever autopilot makes: the uid of the resource that it belongs to."""
+
+OWNER = f"{DOMAIN}/owner"
+"""Annotation beside it, for people: `Kind/namespace/name`."""
+
+PAUSED = f"{DOMAIN}/paused"
+"""Annotation on a resource: any value but `false` stops its workers and writes."""
+
+SCALED = f"{DOMAIN}/scaled"
+"""Annotation on a foreign workload whose replicas autopilot holds: JSON with the owner's kind,
+namespace, name and uid, `before` and `after` (replica counts) and `at`."""
+
+FINALIZER = f"{DOMAIN}/finalizer"
+"""The finalizer on a primary resource."""
+
+FIELD_MANAGER = "autopilot"
+"""The prefix of the field manager in every write; an operator's is `autopilot.NAME`."""
