@@ -17,7 +17,7 @@ class AutopilotError(Exception):
     """The root of all errors raised on purpose."""
 
 
-class RetryLater(AutopilotError):  # noqa: N818
+class RetryLater(AutopilotError):
     """Trying again helps: a time-out, a conflict, an input that isn't there yet.
 
     Args:
@@ -58,7 +58,7 @@ class Problem:
         return f"{where}{what}; {self.hint}" if self.hint else f"{where}{what}"
 
 
-class InvalidInput(AutopilotError):  # noqa: N818
+class InvalidInput(AutopilotError):
     """What a person wrote is wrong; carries every problem at once. The CLI exits with 2."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from autopilot.base.errors import AutopilotError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from autopilot.kube.kinds import ResourceType
 
@@ -58,18 +58,18 @@ class ApiError(AutopilotError):
     @property
     def transient(self) -> bool:
         """Whether the same call may succeed later without anybody changing anything."""
-        return self.status == 0 or self.status == 429 or self.status >= 500
+        return self.status in {0, 429} or self.status >= 500
 
 
-class NotFound(ApiError):  # noqa: N818
+class NotFound(ApiError):
     """404: the object, or its kind, isn't there."""
 
 
-class Conflict(ApiError):  # noqa: N818
+class Conflict(ApiError):
     """409 on the resourceVersion: read again and retry at once."""
 
 
-class AlreadyExists(ApiError):  # noqa: N818
+class AlreadyExists(ApiError):
     """409 on a create: a question of ownership, not of retrying."""
 
 
@@ -77,19 +77,19 @@ class FieldConflict(ApiError):
     """409 on an apply: another manager holds a field; a question of ownership."""
 
 
-class Gone(ApiError):  # noqa: N818
+class Gone(ApiError):
     """410: the resourceVersion is too old; list again."""
 
 
-class Invalid(ApiError):  # noqa: N818
+class Invalid(ApiError):
     """422 or 400: what was sent is wrong; retrying won't help."""
 
 
-class Forbidden(ApiError):  # noqa: N818
+class Forbidden(ApiError):
     """401 or 403: the account may not do this."""
 
 
-class Unavailable(ApiError):  # noqa: N818
+class Unavailable(ApiError):
     """429, 5xx, a time-out or no connection: try again later."""
 
 
@@ -189,7 +189,7 @@ class KubeClient(Protocol):
         kind: ResourceType,
         name: str,
         namespace: str | None,
-        patch: Body | list[Body],
+        patch: Body | Sequence[Body],
         *,
         subresource: str = "",
         manager: str = "autopilot",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+
 from enum import StrEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from autopilot.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Why(StrEnum):

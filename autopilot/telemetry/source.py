@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class SourceDown(AutopilotError):  # noqa: N818
+class SourceDown(AutopilotError):
     """The source can't be reached, timed out or failed; nothing is known until it is back."""
 
 
-class QueryRefused(AutopilotError):  # noqa: N818
+class QueryRefused(AutopilotError):
     """The source understood and refused the query (bad PromQL); retrying won't help."""
 
 
