@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autopilot.runtime.result import Result
 from autopilot.spec.model import Config, Spec, Status
 
 if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
+    from autopilot.runtime.result import Result
     from autopilot.telemetry.queries import QuerySet
 
 Worker = Callable[..., "Result[Any] | Awaitable[Result[Any]]"]

@@ -63,7 +63,7 @@ class Result(Generic[O_co]):
         return cls(None, outputs, actions, status, reason, message, _after(after))
 
     @classmethod
-    def to(
+    def to(  # noqa: PLR0913 -- keyword-only by the SDK's contract
         cls,
         phase: str,
         *,
