@@ -162,12 +162,21 @@ class KubeClient(Protocol):
     ) -> AsyncIterator[WatchEvent]:
         """Changes after `resource_version`, bookmarks included, until the server ends the stream.
 
+        The first event is a BOOKMARK with that very version: it says that the stream stands.
         Raises `Gone` when that version is no longer known, `Unavailable` when the connection
         breaks.
         """
         ...
 
-    async def create(self, kind: ResourceType, body: Body, namespace: str | None = None) -> Body:
+    async def create(
+        self,
+        kind: ResourceType,
+        body: Body,
+        namespace: str | None = None,
+        *,
+        manager: str = "autopilot",
+        dry_run: bool = False,
+    ) -> Body:
         """Make an object; `AlreadyExists` if there is one."""
         ...
 
