@@ -42,7 +42,8 @@ _HEX_COLOUR = re.compile(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})\Z")
 def go_regex(pattern: str) -> re.Pattern[str] | None:
     """Compile a pattern of Go's RE2 syntax; None where Python can't express it.
 
-    `$` is the very end of the text, classes like that of digits are ASCII, POSIX classes are spelt out.
+    `$` is the very end of the text, classes like that of digits are ASCII, POSIX classes are
+    spelt out.
     """
     for name, members in _POSIX.items():
         pattern = pattern.replace(name, members)

@@ -109,14 +109,14 @@ class _Node:
             and self.items is None
             and not self.resource
         )
-        self.default: Any = _ABSENT
-        if "default" in schema:
-            self.default = _default(self, schema["default"])
         self.defaults = [
             (name, node.default)
             for name, node in self.properties.items()
             if node.default is not _ABSENT
         ]
+        self.default: Any = _ABSENT
+        if "default" in schema:
+            self.default = _default(self, schema["default"])
 
     def member(self, name: str) -> _Node | None:
         return self.properties.get(name, self.additional)
