@@ -1,0 +1,1 @@
+"""The demos: real operators, made by the command line, on the sandbox's real traffic."""
