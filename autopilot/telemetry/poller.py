@@ -1,0 +1,248 @@
+"""Asks a source no more than it must, and tells workers when there is something new.
+
+A worker's first read asks at once and leaves a subscription, which lapses when unused. From then
+on `run` polls, each distinct query once per interval, and several targets of one family in one
+request; reads between polls get the last answer. A source that fails makes samples that say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.logs import fields
+from autopilot.telemetry.judge import Asked, judge
+from autopilot.telemetry.sample import Sample, Why
+from autopilot.telemetry.source import QueryRefused, SourceDown
+from autopilot.telemetry.subscriptions import IGNORED, Entry, Group
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from autopilot.base.clock import Clock
+    from autopilot.telemetry.provider import OnSample
+    from autopilot.telemetry.query import BoundQuery, Family
+    from autopilot.telemetry.source import MetricsSource, Series
+
+log = logging.getLogger(__name__)
+
+_STALE_INTERVALS = 3
+_STALE_SECONDS = 15.0
+_CONCURRENCY = 8
+
+
+class Poller:
+    """The `SampleProvider` on a real source.
+
+    Args:
+        source: Whom to ask; None where no address is known: every sample is then *source down*.
+        clock: For intervals; ages of data are by the source's own clock.
+        default_interval: Seconds between polls of a query that has no interval of its own.
+        timeout: Seconds for one request.
+        on_sample: Told the key of each reader for whom there is a new sample.
+        stale_after: Seconds after which data says nothing any more; by default three intervals
+            of the query, and no less than 15.
+    """
+
+    def __init__(
+        self,
+        source: MetricsSource | None,
+        clock: Clock,
+        *,
+        default_interval: float,
+        timeout: float,
+        on_sample: OnSample | None = None,
+        stale_after: float | None = None,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._default_interval = default_interval
+        self._timeout = timeout
+        self._on_sample = on_sample
+        self._stale_after = stale_after
+        self._groups: dict[tuple[Family, float], Group] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def subscriptions(self) -> int:
+        """How many targets are being polled."""
+        return sum(len(group.entries) for group in self._groups.values())
+
+    async def read(self, query: BoundQuery, reader_key: Hashable) -> Sample:
+        """The present sample; asks the source only if the last one is older than its interval."""
+        if self._source is None:
+            detail = "no address of a metrics server is known"
+            return Sample(query.name, query.promql, why=Why.SOURCE_DOWN, detail=detail)
+        if self._closed:
+            return Sample(query.name, query.promql, why=Why.SOURCE_DOWN, detail="shutting down")
+        now = self._clock.monotonic()
+        group = self._group(query, now)
+        entry = group.entries.setdefault(query.target, Entry(query.target))
+        entry.subscribe(reader_key, now)
+        if entry.sample is not None and now < entry.expires:
+            return _own(entry.sample)
+        if entry.sample is not None and now >= group.due:
+            self._poll(group, now)
+        flight = entry.flight or self._launch(group, entry)
+        entry.asking.add(reader_key)
+        # A reader that is cancelled must not take the answer away from the others.
+        return _own(await asyncio.shield(flight))
+
+    def forget(self, reader_key: Hashable) -> None:
+        """Drop a reader's subscriptions."""
+        for group in self._groups.values():
+            for entry in group.entries.values():
+                entry.readers.pop(reader_key, None)
+                entry.asking.discard(reader_key)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll for subscribers until told to stop, then let go of everything in flight."""
+        try:
+            while not stop.is_set():
+                self._changed.clear()
+                now = self._clock.monotonic()
+                self._prune(now)
+                for group in self._groups.values():
+                    if now >= group.due:
+                        self._poll(group, now)
+                await self._pause(stop)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """End requests in flight; whoever waits for one is told *source down*."""
+        self._closed = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for group in self._groups.values():
+            self._settle_unanswered(group, list(group.entries.values()))
+        self._groups.clear()
+
+    def _group(self, query: BoundQuery, now: float) -> Group:
+        interval = query.interval or self._default_interval
+        key = (query.family, interval)
+        if key not in self._groups:
+            self._groups[key] = Group(query.family, interval, now + interval)
+            self._changed.set()
+        return self._groups[key]
+
+    def _prune(self, now: float) -> None:
+        for key, group in list(self._groups.items()):
+            # A reader that there is nothing new for comes back at its own timer at the latest.
+            patience = (IGNORED + 0.5) * max(group.interval, self._default_interval)
+            for target, entry in list(group.entries.items()):
+                if entry.lapse(now, patience):
+                    del group.entries[target]
+            if not group.entries:
+                del self._groups[key]
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Until the next poll is due, a group is new, or the end."""
+        waits: list[asyncio.Task[Any]] = [
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(self._changed.wait()),
+        ]
+        if self._groups:
+            due = min(group.due for group in self._groups.values())
+            seconds = max(0.001, due - self._clock.monotonic())
+            waits.append(asyncio.create_task(_sleep(self._clock, seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _poll(self, group: Group, now: float) -> None:
+        group.due = now + group.interval
+        for entry in group.entries.values():
+            if entry.flight is None:
+                self._launch(group, entry)
+
+    def _launch(self, group: Group, entry: Entry) -> asyncio.Future[Sample]:
+        entry.flight = asyncio.get_running_loop().create_future()
+        if not group.pending:
+            task = asyncio.create_task(self._flush(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        group.pending.append(entry)
+        return entry.flight
+
+    async def _flush(self, group: Group) -> None:
+        """Send what is pending; a turn of the loop later, so that asks of one moment share it."""
+        batch: list[Entry] = []
+        try:
+            await asyncio.sleep(0)
+            batch, group.pending = group.pending, []
+            size = group.family.batch
+            chunks = [batch[start : start + size] for start in range(0, len(batch), size)]
+            async with asyncio.TaskGroup() as tasks:
+                for chunk in chunks:
+                    tasks.create_task(self._fetch(group, chunk))
+        finally:
+            self._settle_unanswered(group, batch)
+
+    async def _fetch(self, group: Group, entries: Sequence[Entry]) -> None:
+        family = group.family
+        promql = family.promql([entry.target for entry in entries])
+        series: Sequence[Series] = ()
+        why, detail = Why.KNOWN, ""
+        try:
+            async with self._slots:
+                assert self._source is not None
+                series = await self._source.query(promql, timeout=self._timeout)
+            detail = "; ".join(getattr(series, "warnings", ()))
+        except QueryRefused as error:
+            why, detail = Why.REFUSED, str(error)
+        except SourceDown as error:
+            why, detail = Why.SOURCE_DOWN, str(error)
+        except Exception as error:
+            log.exception("a metrics source broke", extra=fields(query=family.query))
+            why, detail = Why.SOURCE_DOWN, repr(error)
+        now = self._clock.monotonic()
+        delay = group.delay(why)
+        if delay < group.interval:
+            group.due = min(group.due, now + delay)
+            self._changed.set()
+        stale = self._stale_after or max(_STALE_INTERVALS * group.interval, _STALE_SECONDS)
+        asked = Asked(family.query, promql, family.timed, stale, detail)
+        for entry in entries:
+            if why is Why.KNOWN:
+                sample = judge(family.parts(series, entry.target), asked)
+            else:
+                sample = Sample(family.query, promql, why=why, detail=detail)
+            self._settle(group, entry, sample, now + delay)
+
+    def _settle(self, group: Group, entry: Entry, sample: Sample, expires: float) -> None:
+        wake = entry.take(sample, expires, timed=group.family.timed)
+        flight, entry.flight = entry.flight, None
+        if flight is not None and not flight.done():
+            flight.set_result(sample)
+        if self._on_sample is not None:
+            for key in wake:
+                self._on_sample(key)
+
+    def _settle_unanswered(self, group: Group, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            flight, entry.flight = entry.flight, None
+            if flight is not None and not flight.done():
+                query, promql = group.family.query, group.family.promql([entry.target])
+                flight.set_result(
+                    Sample(query, promql, why=Why.SOURCE_DOWN, detail="the request was given up")
+                )
+
+
+async def _sleep(clock: Clock, seconds: float) -> None:
+    await clock.sleep(seconds)
+
+
+def _own(sample: Sample) -> Sample:
+    """A copy whose judgements are the reader's alone."""
+    return dataclasses.replace(sample, judgements=[])
