@@ -1,0 +1,1 @@
+"""A steady, known rate of requests, and what came of them."""
