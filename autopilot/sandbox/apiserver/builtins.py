@@ -93,7 +93,7 @@ def _cluster() -> list[Kind]:
               subresources=_STATUS, generation=True, categories=("api-extensions",)),
         _kind("coordination.k8s.io/v1", "Lease"),
         _kind("discovery.k8s.io/v1", "EndpointSlice"),
-        _kind("events.k8s.io/v1", "Event", "ev", storage="events", selectable=frozenset(
+        _kind("events.k8s.io/v1", "Event", "ev", storage="events", stored_as="v1", selectable=frozenset(
             {f"regarding.{name}" for name in
              ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")}
             | {"reason", "reportingController", "type"})),

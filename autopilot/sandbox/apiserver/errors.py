@@ -5,7 +5,6 @@ The wording follows the real server's, because people and clients match on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import AutopilotError
@@ -13,16 +12,8 @@ from autopilot.base.errors import AutopilotError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from autopilot.sandbox.apiserver.causes import Cause
     from autopilot.sandbox.apiserver.kinds import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Fault422:
-    """One thing wrong with an object; the same shape as a schema's cause."""
-
-    field: str
-    reason: str
-    message: str
 
 
 class ApiError(AutopilotError):
@@ -99,7 +90,7 @@ def apply_conflict(kind: Kind, name: str, message: str, causes: list[dict[str, A
     return ApiError(409, "Conflict", message, _details(kind, name, causes=causes))
 
 
-def invalid(kind: Kind, name: str, causes: Sequence[Any]) -> ApiError:
+def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
     """The object is understood, but wrong; every cause at once."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]
     what = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"

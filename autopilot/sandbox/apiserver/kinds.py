@@ -29,6 +29,7 @@ class Kind:
 
     Attributes:
         storage: What its objects are kept under; kinds with the same one share their objects.
+        stored_as: The apiVersion that its objects have in the store; its own unless given.
         subresources: Names out of status, scale, eviction, log.
         generation: Whether `metadata.generation` counts the changes of the desired state.
         schema: A custom resource's OpenAPI schema as written; None for a built-in.
@@ -56,12 +57,14 @@ class Kind:
     scale: ScalePaths | None = None
     structural: Structural | None = None
     structure: ListStructure | None = None
+    stored_as: str = ""
     api_version: str = field(init=False)
     resource: str = field(init=False)
 
     def __post_init__(self) -> None:
         joined = f"{self.group}/{self.version}" if self.group else self.version
         object.__setattr__(self, "api_version", joined)
+        object.__setattr__(self, "stored_as", self.stored_as or joined)
         named = f"{self.plural}.{self.group}" if self.group else self.plural
         object.__setattr__(self, "resource", named)
 
