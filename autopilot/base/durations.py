@@ -21,7 +21,7 @@ def parse(text: str) -> timedelta:
     Raises:
         ValueError: The text isn't a duration; the message says what would be right.
     """
-    if not re.match(PATTERN, text):
+    if not re.fullmatch(PATTERN, text):
         raise ValueError(f"{text!r} is no duration; write a number and a unit: 500ms, 5s, 1m30s")
     return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
 
