@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autopilot.sandbox.apiserver import defaults, errors, metadata, rules
-from autopilot.sandbox.apiserver.encoding import Body
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import WriteOptions
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
 
 

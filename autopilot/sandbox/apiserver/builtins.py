@@ -48,7 +48,8 @@ def _core() -> list[Kind]:
     return [
         _kind("v1", "Namespace", "ns", namespaced=False, subresources=_STATUS,
               selectable=frozenset({"status.phase"})),
-        _kind("v1", "Pod", "po", subresources=pods, generation=True, categories=_ALL, selectable=fields),
+        _kind("v1", "Pod", "po", subresources=pods, generation=True, categories=_ALL,
+              selectable=fields),
         _kind("v1", "Service", "svc", subresources=_STATUS, categories=_ALL,
               selectable=frozenset({"spec.clusterIP", "spec.type"})),
         _kind("v1", "Endpoints", "ep"),
@@ -93,7 +94,8 @@ def _cluster() -> list[Kind]:
               subresources=_STATUS, generation=True, categories=("api-extensions",)),
         _kind("coordination.k8s.io/v1", "Lease"),
         _kind("discovery.k8s.io/v1", "EndpointSlice"),
-        _kind("events.k8s.io/v1", "Event", "ev", storage="events", stored_as="v1", selectable=frozenset(
+        _kind("events.k8s.io/v1", "Event", "ev", storage="events", stored_as="v1",
+              selectable=frozenset(
             {f"regarding.{name}" for name in
              ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")}
             | {"reason", "reportingController", "type"})),
@@ -106,8 +108,10 @@ def _cluster() -> list[Kind]:
         _kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", namespaced=False),
         _kind("scheduling.k8s.io/v1", "PriorityClass", "pc", namespaced=False),
         _kind("storage.k8s.io/v1", "StorageClass", "sc", namespaced=False),
-        _kind("authorization.k8s.io/v1", "SelfSubjectAccessReview", namespaced=False, verbs=("create",)),
-        _kind("authorization.k8s.io/v1", "SelfSubjectRulesReview", namespaced=False, verbs=("create",)),
+        _kind("authorization.k8s.io/v1", "SelfSubjectAccessReview", namespaced=False,
+              verbs=("create",)),
+        _kind("authorization.k8s.io/v1", "SelfSubjectRulesReview", namespaced=False,
+              verbs=("create",)),
         _kind("authentication.k8s.io/v1", "SelfSubjectReview", namespaced=False, verbs=("create",)),
     ]  # fmt: skip
 

@@ -11,11 +11,11 @@ from autopilot.sandbox.apiserver.deletion import (
     delete,
     without_finalizer,
 )
-from autopilot.sandbox.apiserver.encoding import Body
 from autopilot.sandbox.apiserver.writes import Target
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
 
 Place = tuple[str, str, str]

@@ -1,4 +1,4 @@
-"""What every operation needs: the data, the kinds, the clock, and the form an object is shown in."""
+"""What every operation needs: the data, the kinds, the clock, and how an object is shown."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autopilot.sandbox.apiserver import errors, events
-from autopilot.sandbox.apiserver.encoding import Body
 
 if TYPE_CHECKING:
     from autopilot.base.clock import Clock
     from autopilot.sandbox.apiserver.database import Database
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.fields import ListStructure
     from autopilot.sandbox.apiserver.kinds import Kind, Registry
 

@@ -6,11 +6,11 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.apiserver import crdrules
-from autopilot.sandbox.apiserver.encoding import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from autopilot.sandbox.apiserver import crdrules, errors
-from autopilot.sandbox.apiserver.encoding import Body
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
     from autopilot.sandbox.apiserver.writes import Target
 

@@ -1,6 +1,7 @@
 """Events: one store behind two APIs, bounded in number and age.
 
-`v1` and `events.k8s.io/v1` show the same objects under different field names; they are kept as `v1`.
+`v1` and `events.k8s.io/v1` show the same objects under different field names; they are kept as
+`v1`.
 """
 
 from __future__ import annotations

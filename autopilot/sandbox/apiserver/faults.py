@@ -136,7 +136,7 @@ class Faults:
         struck = []
         for rule in self._rules.values():
             fault = rule.fault
-            if fault.count is not None and rule.hits >= fault.count or not fault.meets(request):
+            if (fault.count is not None and rule.hits >= fault.count) or not fault.meets(request):
                 continue
             rule.seen += 1
             if rule.seen <= fault.skip:

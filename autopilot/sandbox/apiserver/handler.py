@@ -110,7 +110,7 @@ class Handler:
         operations = self._operations
         status = 200
         if call.verb == "list":
-            data = view.of_list(*operations.lister.list(call))
+            data = view.of_list(*operations.lister.page(call))
         elif call.verb == "get" and call.subresource == "log":
             return web.Response(text=operations.log(call), content_type="text/plain")
         elif call.verb == "get" and not call.subresource:
@@ -129,7 +129,7 @@ class Handler:
         return View(call.kind, form.shape, call.query.get("includeObject", ""), now)
 
 
-class _Cut(Exception):  # noqa: N818
+class _Cut(Exception):
     """The connection is to be closed without an answer."""
 
 

@@ -1,4 +1,4 @@
-"""Lists in pages. A page's continue token names a snapshot, so that all pages tell of one moment."""
+"""Lists in pages. A continue token names a snapshot, so that all pages tell of one moment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lister:
         """Forget the snapshots: pages that are still to come get 410."""
         self._snapshots.clear()
 
-    def list(self, call: Call) -> tuple[list[Entry], Body]:
+    def page(self, call: Call) -> tuple[list[Entry], Body]:
         """The entries of one page, and the list's metadata.
 
         Raises:

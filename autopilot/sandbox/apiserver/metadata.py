@@ -6,8 +6,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from autopilot.sandbox.apiserver.encoding import Body, metadata_of
 from autopilot.sandbox.apiserver.causes import Cause
+from autopilot.sandbox.apiserver.encoding import Body, metadata_of
 from autopilot.sandbox.apiserver.errors import bad_request, invalid
 
 if TYPE_CHECKING:

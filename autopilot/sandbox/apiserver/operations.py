@@ -112,7 +112,7 @@ class Operations:
         if call.verb == "delete":
             body, gone = deletion.delete(self.core, call.target, options)
             return _success(call, body) if gone else body
-        entries, metadata = self.lister.list(call)
+        entries, metadata = self.lister.page(call)
         kind, items = call.kind, []
         for entry in entries:
             given = entry.body["metadata"]

@@ -40,7 +40,7 @@ class Pages:
         parts = path.split("/")[1:]
         if parts[0] == "sandbox":
             return await self._sandbox(request, parts[1:])
-        if parts[0] == "api" and len(parts) > 2 or parts[0] == "apis" and len(parts) > 3:
+        if (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3):
             return None
         if request.method != "GET":
             raise errors.not_allowed()

@@ -8,12 +8,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.apiserver import crdrules
-from autopilot.sandbox.apiserver.encoding import Body
 from autopilot.sandbox.apiserver.causes import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
 
 

@@ -73,9 +73,7 @@ def patch_scale(core: Core, target: Target, change: Patch, options: WriteOptions
     """Set an object's replicas by a patch of its Scale."""
     live = core.read(target.kind, target.namespace, target.name)
     before = scale_of(target.kind, live)
-    if change.type == writes.APPLY:
-        change = Patch(writes.MERGE, change.content)
-    elif change.type == writes.STRATEGIC:
+    if change.type in (writes.APPLY, writes.STRATEGIC):
         change = Patch(writes.MERGE, change.content)
     return update_scale(core, target, writes.patched(target.kind, before, change), options)
 

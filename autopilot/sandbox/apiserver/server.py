@@ -47,7 +47,7 @@ class ApiServer:
         self._streams = Streams(self.store.core)
         pages = Pages(self.store.registry, self.faults, self.requests)
         self._handler = Handler(self.token, self._operations, pages, self._streams)
-        self._web: web.Server[Any] | None = None
+        self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
         self._url = ""
         self.faults.bind("cut-watches", self._cut)
@@ -93,7 +93,7 @@ class ApiServer:
             self._listener.close()
         if self._web is not None:
             await asyncio.sleep(0)
-            await self._web.shutdown(timeout=0.1)
+            await self._web.shutdown(timeout=0.05)
         self._listener = self._web = None
         self._url = ""
 

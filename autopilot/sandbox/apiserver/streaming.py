@@ -14,6 +14,8 @@ from autopilot.sandbox.apiserver.encoding import dumps
 from autopilot.sandbox.apiserver.watchers import Event, Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from autopilot.sandbox.apiserver.calls import Call
     from autopilot.sandbox.apiserver.core import Core
     from autopilot.sandbox.apiserver.views import View
@@ -63,18 +65,18 @@ class Streams:
             stream.watcher.close()
 
     async def serve(
-        self, request: web.BaseRequest, call: Call, view: View, trouble: list[tuple[str, float]]
+        self, request: web.BaseRequest, call: Call, view: View, trouble: Sequence[tuple[str, float]]
     ) -> web.StreamResponse:
         """Answer a watch request until it ends.
 
-        Args:
-            trouble: What a fault does to it: (`cut` or `expire`, seconds after its start).
+        A fault's `trouble` is (`cut` or `expire`, seconds after the start).
 
         Raises:
             ApiError: 400 for parameters that can't be meant.
         """
-        watcher = Watcher(call.selection(), on_overflow=lambda: stream.cut())
+        watcher = Watcher(call.selection())
         stream = Stream(call.kind.resource, watcher, request.transport)
+        watcher.on_overflow = stream.cut
         refusal = self._fill(call, watcher)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.headers["Cache-Control"] = "no-cache, private"
@@ -105,7 +107,7 @@ class Streams:
         return response
 
     def _fill(self, call: Call, watcher: Watcher) -> errors.ApiError | None:
-        """Queue what comes first. Runs without a pause, so nothing falls between past and present."""
+        """Queue what comes first, without a pause: nothing falls between past and present."""
         database, storage = self._core.database, call.kind.storage
         initial = call.query.get("sendInitialEvents", "")
         asked = call.number("resourceVersion")

@@ -83,7 +83,6 @@ class Watcher:
     Args:
         selection: What it is told of.
         limit: Bytes that may wait; beyond that it is cut off (it stalls, or is too slow).
-        on_overflow: Called when that happens.
     """
 
     def __init__(
@@ -91,12 +90,11 @@ class Watcher:
         selection: Selection,
         *,
         limit: int = 16 << 20,
-        on_overflow: Callable[[], None] | None = None,
     ) -> None:
         self.selection = selection
         self.closed = False
         self._limit = limit
-        self._on_overflow = on_overflow
+        self.on_overflow: Callable[[], None] | None = None
         self._size = 0
         self._events: list[Event] = []
         self._wake: asyncio.Future[None] | None = None
@@ -116,8 +114,8 @@ class Watcher:
         if self._size > self._limit:
             self._events.clear()
             self.close()
-            if self._on_overflow is not None:
-                self._on_overflow()
+            if self.on_overflow is not None:
+                self.on_overflow()
         self._notify()
 
     def close(self) -> None:
