@@ -1,0 +1,305 @@
+"""From what is declared to what Envoy is told: pure, and the same for the same input.
+
+Each caller has a route configuration of its own, so that everything that depends on who calls
+(`sourceLabels`, `exportTo`, short names) is settled here and not per request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autopilot.sandbox.mesh import clusters, listeners, routes
+from autopilot.sandbox.mesh.check import problems, unsupported
+from autopilot.sandbox.mesh.hosts import covers, names, plain, qualify, service_of
+from autopilot.sandbox.mesh.matching import MESH, catches_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from autopilot.sandbox.mesh.model import Service, Source, World
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the author of an object should know; becomes a Warning Event on it."""
+
+    about: Body = field(hash=False, compare=False)
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that Envoy is told, each kind by name."""
+
+    clusters: dict[str, Body] = field(default_factory=dict)
+    routes: dict[str, Body] = field(default_factory=dict)
+    listeners: dict[str, Body] = field(default_factory=dict)
+
+
+class Translator:
+    """One translation.
+
+    Args:
+        world: The services and callers.
+        virtual_services: Bodies, in any order.
+        destination_rules: Bodies, in any order.
+        routes_path: Gives the file of a route configuration by its name.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        virtual_services: Iterable[Body],
+        destination_rules: Iterable[Body],
+        routes_path: Callable[[str], str] = lambda name: f"/{name}/rds.json",
+    ) -> None:
+        self._world = world
+        self._routes_path = routes_path
+        self._notices: dict[tuple[str, str, str], Notice] = {}
+        self._virtual_services = self._sound(virtual_services)
+        self._rules = self._rules_by_service(self._sound(destination_rules))
+        self._missing: dict[str, Body] = {}
+
+    def run(self) -> tuple[Snapshot, list[Notice]]:
+        """Translate; an object that is wrong as a whole is left out and named in a notice."""
+        owners = self._owners()
+        made = Snapshot()
+        for source in self._world.sources:
+            name = listeners.listener_name(source)
+            made.listeners[name] = listeners.build(source, self._routes_path(name))
+            made.routes[name] = {
+                "name": name,
+                "validate_clusters": True,
+                "virtual_hosts": list(self._virtual_hosts(source, owners)),
+            }
+        made.clusters.update(self._clusters())
+        return made, list(self._notices.values())
+
+    # -- objects ------------------------------------------------------------------------------
+
+    def _sound(self, bodies: Iterable[Body]) -> list[Body]:
+        """Those that can be carried out, the oldest first."""
+        found = []
+        for body in sorted(bodies, key=_age):
+            wrong = problems(body)
+            if wrong:
+                self._note(body, "Invalid", "; ".join(wrong))
+                continue
+            ignored = unsupported(body)
+            if ignored:
+                self._note(body, "NotImplementedBySandbox", "ignored: " + ", ".join(ignored))
+            found.append(body)
+        return found
+
+    def _rules_by_service(self, rules: list[Body]) -> dict[tuple[str, str], Body]:
+        found: dict[tuple[str, str], Body] = {}
+        for rule in rules:
+            host = qualify(rule["spec"]["host"], _namespace(rule))
+            key = service_of(host)
+            if key is None or key not in self._world.services:
+                self._note(rule, "HostNotFound", f"no service is called {host}")
+            elif key in found:
+                self._note(rule, "HostConflict", f"{_title(found[key])} is older and has {host}")
+            else:
+                found[key] = rule
+        return found
+
+    def _owners(self) -> dict[str, Body]:
+        """The VirtualService of each host in the mesh: the oldest one."""
+        found: dict[str, Body] = {}
+        abbreviations = {
+            short: full
+            for namespace, name in self._world.services
+            for full, *shorter in [names(namespace, name)]
+            for short in shorter
+        }
+        for body in self._virtual_services:
+            if MESH not in (body["spec"].get("gateways") or [MESH]):
+                continue
+            for host in _hosts(body):
+                if host in abbreviations:
+                    full = abbreviations[host]
+                    self._note(body, "HostNotFound", f"no service is called {host}; {full} is one")
+                elif host in found:
+                    message = f"{_title(found[host])} is older and has the host {host}"
+                    self._note(body, "HostConflict", message)
+                else:
+                    found[host] = body
+        return found
+
+    def _note(self, about: Body, reason: str, message: str) -> None:
+        uid = about["metadata"].get("uid") or _title(about)
+        self._notices[uid, reason, message] = Notice(about, reason, message)
+
+    # -- virtual hosts ------------------------------------------------------------------------
+
+    def _virtual_hosts(self, source: Source, owners: dict[str, Body]) -> Iterator[Body]:
+        taken: set[str] = set()
+
+        def free(domains: Iterable[str]) -> list[str]:
+            left = [name for name in dict.fromkeys(domains) if name not in taken]
+            taken.update(left)
+            return left
+
+        for host, made in self._gateway_routes(source).items() if source.ingress else ():
+            domains = free(self._domains_of(host, source))
+            if domains:
+                yield {"name": plain(f"gateway~{host}"), "domains": domains, "routes": made}
+        for service in self._world.services.values():
+            owner = _owner_of(names(service.namespace, service.name)[0], owners, source)
+            for port in service.ports:
+                made = (
+                    self._routes_of(owner, source, port)
+                    if owner
+                    else [routes.forward(_cluster(service, port))]
+                )
+                title = f"{service.namespace}~{service.name}~{port}"
+                domains = free(self._service_domains(service, port, source))
+                yield {"name": plain(title), "domains": domains, "routes": made}
+        for host, body in owners.items():
+            domains = free(self._domains_of(host, source)) if _exported(body, source) else []
+            if domains:
+                made = self._routes_of(body, source, 80)
+                yield {"name": plain(f"host~{host}"), "domains": domains, "routes": made}
+        if "*" not in taken:
+            nowhere = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
+            yield {"name": "nowhere", "domains": ["*"], "routes": [nowhere]}
+
+    def _gateway_routes(self, source: Source) -> dict[str, list[Body]]:
+        """What gateways serve: here the routes of all VirtualServices of a host are joined."""
+        found: dict[str, list[Body]] = {}
+        for body in self._virtual_services:
+            if all(name == MESH for name in body["spec"].get("gateways") or [MESH]):
+                continue
+            for host in _hosts(body):
+                key = service_of(host)
+                service = self._world.services.get(key) if key else None
+                port = service.primary if service else 80
+                found.setdefault(host, []).extend(self._routes_of(body, source, port))
+        # Strictly last, or it would hide the routes of the next VirtualService.
+        return {
+            host: sorted(made, key=lambda r: catches_all(r["match"]))
+            for host, made in found.items()
+        }
+
+    def _routes_of(self, body: Body, source: Source, port: int) -> list[Body]:
+        made = []
+        for route in body["spec"].get("http") or ():
+            made += routes.translate(
+                route, source, port, lambda destination: self._resolve(body, destination, port)
+            )
+        return made
+
+    def _domains_of(self, host: str, source: Source) -> list[str]:
+        key = service_of(host)
+        service = self._world.services.get(key) if key else None
+        if service:
+            return self._service_domains(service, service.primary, source)
+        return [host] if "*" in host else [host, f"{host}:*"]
+
+    def _service_domains(self, service: Service, port: int, source: Source) -> list[str]:
+        called = names(service.namespace, service.name)
+        if self._short(service, source):
+            called.append(service.name)
+        domains = [f"{name}:{port}" for name in called]
+        if port == service.primary:
+            domains += [*called, *(f"{name}:*" for name in called)]
+        return domains
+
+    def _short(self, service: Service, source: Source) -> bool:
+        """Whether the bare name means this service: for callers of its own namespace.
+
+        The load client stands in none of them; for it `default` comes first, else the name must
+        be the only one.
+        """
+        if not source.ingress:
+            return service.namespace == source.workload.namespace
+        having = [namespace for namespace, name in self._world.services if name == service.name]
+        return service.namespace == "default" or having == [service.namespace]
+
+    # -- clusters -----------------------------------------------------------------------------
+
+    def _resolve(self, body: Body, destination: Body, caller_port: int) -> str:
+        host = qualify(destination["host"], _namespace(body))
+        subset = destination.get("subset") or ""
+        key = service_of(host)
+        service = self._world.services.get(key) if key else None
+        wanted = (destination.get("port") or {}).get("number")
+        if service is None:
+            self._note(
+                body, "DestinationNotFound", f"no service is called {host}; its share gets 503"
+            )
+            return self._blackhole(host, int(wanted or 0), subset, _namespace(body))
+        port = int(wanted or _port(service, caller_port))
+        if port not in service.ports:
+            message = f"{host} has no port {port}; its share gets 503"
+            self._note(body, "DestinationNotFound", message)
+            return self._blackhole(host, port, subset, service.namespace)
+        if subset and subset not in self._subsets(service):
+            message = f"no DestinationRule gives {host} the subset {subset}; its share gets 503"
+            self._note(body, "SubsetNotFound", message)
+            return self._blackhole(host, port, subset, service.namespace)
+        return _cluster(service, port, subset)
+
+    def _blackhole(self, host: str, port: int, subset: str, namespace: str) -> str:
+        name = plain(f"missing~{host}~{port}~{subset}")
+        self._missing[name] = clusters.blackhole(host, name, namespace)
+        return name
+
+    def _subsets(self, service: Service) -> list[str]:
+        rule = self._rules.get((service.namespace, service.name)) or {}
+        return [s["name"] for s in (rule.get("spec") or {}).get("subsets") or ()]
+
+    def _clusters(self) -> Iterator[tuple[str, Body]]:
+        for key, service in self._world.services.items():
+            for port in service.ports:
+                for subset in ["", *self._subsets(service)]:
+                    made = clusters.build(service, port, subset, self._rules.get(key))
+                    yield made["name"], made
+        yield from self._missing.items()
+
+
+def _cluster(service: Service, port: int, subset: str = "") -> str:
+    return clusters.cluster_name(service.namespace, service.name, port, subset)
+
+
+def _port(service: Service, caller_port: int) -> int:
+    if len(service.ports) == 1:
+        return service.ports[0]
+    return caller_port if caller_port in service.ports else service.primary
+
+
+def _owner_of(host: str, owners: dict[str, Body], source: Source) -> Body | None:
+    """The VirtualService of a host: the exact name first, then the longest wildcard."""
+    fitting = [h for h, body in owners.items() if covers(h, host) and _exported(body, source)]
+    best = max(fitting, key=lambda h: (h == host, len(h)), default=None)
+    return owners[best] if best else None
+
+
+def _exported(body: Body, source: Source) -> bool:
+    wanted = body["spec"].get("exportTo") or ["*"]
+    own = _namespace(body)
+    return any(
+        to == "*" or (own if to == "." else to) == source.workload.namespace for to in wanted
+    )
+
+
+def _hosts(body: Body) -> list[str]:
+    return [qualify(host, _namespace(body)) for host in body["spec"].get("hosts") or ()]
+
+
+def _namespace(body: Body) -> str:
+    return str(body["metadata"].get("namespace") or "default")
+
+
+def _title(body: Body) -> str:
+    return f"{body.get('kind', '')} {_namespace(body)}/{body['metadata'].get('name', '')}"
+
+
+def _age(body: Body) -> tuple[str, str, str]:
+    meta = body["metadata"]
+    return str(meta.get("creationTimestamp", "")), _namespace(body), str(meta.get("name", ""))

@@ -1,0 +1,3 @@
+from conftest_mesh import box, client, envoy
+
+__all__ = ["box", "client", "envoy"]
