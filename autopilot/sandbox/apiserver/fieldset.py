@@ -192,6 +192,8 @@ def _of_object(value: dict[str, Any], structure: ListStructure) -> Node:
         return MEMBER
     out: Node = {}
     for name, member in value.items():
+        if member is None and structure.builtin:
+            continue
         below = of_value(member, structure.child(name))
         if below and not structure.declares(name):
             below = {".": MEMBER, **below}
@@ -229,7 +231,7 @@ def _compare(
     pair = _members(before, after, structure)
     if pair is None:
         if before is _ABSENT:
-            return MEMBER, None
+            return (None if existed and not after else MEMBER), None
         if after is _ABSENT:
             return None, MEMBER
         return (None if json_equal(before, after) else MEMBER), None
@@ -245,6 +247,8 @@ def _compare_members(
     removed: Node = {}
     for name in old if old.keys() == new.keys() else old | new:
         left, right = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        if structure.builtin:
+            left, right = _typed(left), _typed(right)
         if left is right:
             continue
         child = structure.child(name) if named else structure.item()
@@ -256,6 +260,11 @@ def _compare_members(
         if gone is not None:
             removed[step] = gone
     return changed, removed
+
+
+def _typed(value: Any) -> Any:
+    """A builtin type doesn't tell null from missing."""
+    return _ABSENT if value is None else value
 
 
 def _members(

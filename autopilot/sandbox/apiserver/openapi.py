@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 _JSON = "application/json"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -48,27 +47,36 @@ _OBJECT_META: dict[str, Any] = {
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind in one version.
+class Kind(Protocol):
+    """What a document tells of one kind in one version; `kinds.Kind` is one."""
 
-    Attributes:
-        group: Empty for core.
-        version: Like `v1`.
-        kind: Like `Widget`.
-        plural: Like `widgets`.
-        namespaced: Whether objects live in namespaces.
-        schema: A CRD version's openAPIV3Schema; None for a builtin kind.
-        subresources: Like `("status", "scale")`.
-    """
+    @property
+    def group(self) -> str:
+        """Empty for core."""
 
-    group: str
-    version: str
-    kind: str
-    plural: str
-    namespaced: bool
-    schema: dict[str, Any] | None
-    subresources: tuple[str, ...]
+    @property
+    def version(self) -> str:
+        """Like `v1`."""
+
+    @property
+    def kind(self) -> str:
+        """Like `Widget`."""
+
+    @property
+    def plural(self) -> str:
+        """Like `widgets`."""
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether objects live in namespaces."""
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """A CRD version's openAPIV3Schema; None for a builtin kind."""
+
+    @property
+    def subresources(self) -> Collection[str]:
+        """Like `status` and `scale`."""
 
 
 def openapi_v3_index(kinds: Iterable[Kind]) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def _prefix(group: str, version: str) -> str:
 
 
 def _hash(kinds: list[Kind]) -> str:
-    described = [[kind.kind, kind.plural, kind.subresources, kind.schema] for kind in kinds]
+    described = [[kind.kind, kind.plural, sorted(kind.subresources), kind.schema] for kind in kinds]
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32].upper()
 
 
@@ -175,9 +183,8 @@ def _paths(kind: Kind) -> dict[str, Any]:
     single = _single(kind)
     single["delete"] = _operation(kind, "delete")
     paths[one] = _path_item(single, kind.namespaced, named=True)
-    for subresource in kind.subresources:
-        if subresource == "status":
-            paths[f"{one}/status"] = _path_item(_single(kind), kind.namespaced, named=True)
+    if "status" in kind.subresources:
+        paths[f"{one}/status"] = _path_item(_single(kind), kind.namespaced, named=True)
     return paths
 
 

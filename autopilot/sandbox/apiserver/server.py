@@ -98,11 +98,14 @@ class ApiServer:
         self._url = ""
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig with one context, for this server only."""
+        """A kubeconfig with one context, for this server only.
+
+        The server's address holds the token too: kubectl sends none over plain HTTP.
+        """
         return {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": NAME, "cluster": {"server": self.url}}],
+            "clusters": [{"name": NAME, "cluster": {"server": f"{self.url}/{self.token}"}}],
             "users": [{"name": NAME, "user": {"token": self.token}}],
             "contexts": [
                 {"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": "default"}}
