@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
 _JSON = "application/json"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -47,36 +48,27 @@ _OBJECT_META: dict[str, Any] = {
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
 
-class Kind(Protocol):
-    """What a document tells of one kind in one version; `kinds.Kind` is one."""
+@dataclass(frozen=True)
+class Kind:
+    """One kind in one version.
 
-    @property
-    def group(self) -> str:
-        """Empty for core."""
+    Attributes:
+        group: Empty for core.
+        version: Like `v1`.
+        kind: Like `Widget`.
+        plural: Like `widgets`.
+        namespaced: Whether objects live in namespaces.
+        schema: A CRD version's openAPIV3Schema; None for a builtin kind.
+        subresources: Like `("status", "scale")`.
+    """
 
-    @property
-    def version(self) -> str:
-        """Like `v1`."""
-
-    @property
-    def kind(self) -> str:
-        """Like `Widget`."""
-
-    @property
-    def plural(self) -> str:
-        """Like `widgets`."""
-
-    @property
-    def namespaced(self) -> bool:
-        """Whether objects live in namespaces."""
-
-    @property
-    def schema(self) -> dict[str, Any] | None:
-        """A CRD version's openAPIV3Schema; None for a builtin kind."""
-
-    @property
-    def subresources(self) -> Collection[str]:
-        """Like `status` and `scale`."""
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+    schema: dict[str, Any] | None
+    subresources: tuple[str, ...]
 
 
 def openapi_v3_index(kinds: Iterable[Kind]) -> dict[str, Any]:
