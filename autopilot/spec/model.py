@@ -7,7 +7,10 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """Strict about unknown keys, frozen, camelCase on the wire."""
+    """Strict about unknown keys, frozen, camelCase on the wire.
+
+    A string literal below a field is its description, in the CRD too.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -15,6 +18,7 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         validate_default=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -34,6 +38,12 @@ class Status(Model):
 
 class Config(Model):
     """The `config:` map of `autopilot-operator.yaml`, typed; subclass it in `spec.py`."""
+
+
+class FreeConfig(Config):
+    """The `config:` map of a project without a model of its own: any key, as attributes."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 RESERVED_STATUS = frozenset(

@@ -1,0 +1,206 @@
+"""Finds a project and reads its two files; every problem at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autopilot.base.errors import InvalidInput, Problem
+from autopilot.project.validate import check_operator, check_project
+from autopilot.spec.names import snake
+from autopilot.spec.operator_config import OperatorConfig
+from autopilot.spec.positions import Document, read
+from autopilot.spec.problems import validated
+from autopilot.spec.project import OperatorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROJECT_FILE = "autopilot.yaml"
+CONFIG_FILE = "autopilot-operator.yaml"
+CONFIG_VARIABLE = "AUTOPILOT_OPERATOR_CONFIG"
+"""Names the configuration file where it doesn't lie beside autopilot.yaml: a mounted ConfigMap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's files, read and found good.
+
+    Attributes:
+        root: The folder of autopilot.yaml.
+        operators: One for each kind.
+        documents: Their documents, in the same order.
+        config: The configuration, under the environment.
+        config_path: Its file, which need not exist: every field has a default.
+        config_document: Its document.
+        notes: What is worth saying once, but no error.
+    """
+
+    root: Path
+    operators: tuple[OperatorSpec, ...]
+    documents: tuple[Document, ...]
+    config: OperatorConfig
+    config_path: Path
+    config_document: Document
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operator's name, one for all its kinds."""
+        return self.operators[0].operator_name
+
+    @property
+    def package(self) -> str:
+        """The author's Python package."""
+        return self.operators[0].package
+
+    def module(self, operator: OperatorSpec) -> str:
+        """Where a kind's spec and workers are: the package, or for a further kind a part of it."""
+        if operator.kind == self.operators[0].kind:
+            return self.package
+        return f"{self.package}.{snake(operator.kind)}"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder with an autopilot.yaml, from here upwards.
+
+    Raises:
+        InvalidInput: There is none.
+    """
+    here = start.resolve()
+    here = here.parent if here.is_file() else here
+    for folder in (here, *here.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    hint = "go into a project, or start one: autopilot init DIR --kind Canary --group example.io"
+    raise InvalidInput([Problem("", 0, "", f"no {PROJECT_FILE} in {here} or above it", hint)])
+
+
+def load(start: Path, *, environ: Mapping[str, str] = os.environ) -> Project:
+    """Read the project around a folder.
+
+    Args:
+        start: A folder in the project, or its autopilot.yaml.
+        environ: WATCH_NAMESPACE and AUTOPILOT_OPERATOR_CONFIG are read from it.
+
+    Raises:
+        InvalidInput: Every problem of both files.
+    """
+    root = find_root(start)
+    problems: list[Problem] = []
+    operators, documents, notes = _operators(root / PROJECT_FILE, problems)
+    config_path = Path(environ.get(CONFIG_VARIABLE) or root / CONFIG_FILE)
+    document, config = None, None
+    try:
+        document, config = read_config(config_path, environ=environ)
+    except InvalidInput as error:
+        problems += error.problems
+    if problems or document is None or config is None:
+        raise InvalidInput(problems)
+    return Project(root, operators, documents, config, config_path, document, notes)
+
+
+def read_project(text: str, file: str) -> tuple[OperatorSpec, ...]:
+    """The operators that a text in the format of autopilot.yaml declares.
+
+    Raises:
+        InvalidInput: Every problem.
+    """
+    problems: list[Problem] = []
+    operators, _, _ = _parsed(text, file, problems)
+    if problems:
+        raise InvalidInput(problems)
+    return operators
+
+
+def read_config(
+    path: Path, *, environ: Mapping[str, str] = os.environ
+) -> tuple[Document, OperatorConfig]:
+    """Read a configuration file; one that isn't there, or is empty, is all defaults.
+
+    Raises:
+        InvalidInput: Every problem.
+    """
+    file = shown(path)
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput([Problem(file, 0, "", f"can't be read: {error}")]) from None
+    documents = read(text, file)
+    document = documents[0]
+    problems = list(document.problems)
+    if len(documents) > 1:
+        problems.append(documents[1].problem((), "a second document", "one is enough"))
+    if document.value is None:
+        return document, OperatorConfig().with_environment(environ)
+    if not isinstance(document.value, dict):
+        problems.append(document.problem((), "is no map", "write `key: value` lines"))
+        raise InvalidInput(problems)
+    config, found = validated(OperatorConfig, document)
+    if config is None or problems:
+        raise InvalidInput([*problems, *found])
+    return document, config.with_environment(environ)
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said: relative to the working directory where below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _operators(
+    path: Path, problems: list[Problem]
+) -> tuple[tuple[OperatorSpec, ...], tuple[Document, ...], tuple[str, ...]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(shown(path), 0, "", f"can't be read: {error}"))
+        return (), (), ()
+    return _parsed(text, shown(path), problems)
+
+
+def _parsed(
+    text: str, file: str, problems: list[Problem]
+) -> tuple[tuple[OperatorSpec, ...], tuple[Document, ...], tuple[str, ...]]:
+    try:
+        documents = read(text, file)
+    except InvalidInput as error:
+        problems += error.problems
+        return (), (), ()
+    pairs: list[tuple[OperatorSpec, Document]] = []
+    name = ""
+    for document in documents:
+        problems += document.problems
+        if document.value is None:
+            hint = "write at least kind, apiVersion, operatorName and phases"
+            problems.append(Problem(file, document.line(()) or 1, "", "is empty", hint))
+            continue
+        if not isinstance(document.value, dict):
+            problems.append(document.problem((), "is no map", "write `key: value` lines"))
+            continue
+        if isinstance(document.value.get("operatorName"), str):
+            name = name or document.value["operatorName"]
+        operator, found = validated(OperatorSpec, document)
+        problems += found
+        if operator is not None:
+            named = operator.operator_name or name
+            pairs.append((operator.model_copy(update={"operator_name": named}), document))
+    for operator, document in pairs:
+        problems += check_operator(operator, document)
+    problems += check_project(pairs)
+    notes = tuple(note for operator, document in pairs for note in _notes(operator, document))
+    return tuple(o for o, _ in pairs), tuple(d for _, d in pairs), notes
+
+
+def _notes(operator: OperatorSpec, document: Document) -> list[str]:
+    for index, custom in enumerate(operator.custom_parameters):
+        if custom.import_prefix is not None or custom.package is not None:
+            line = document.line(("customParameters", index))
+            return [
+                f"{document.file}:{line}: importPrefix and package are for Go; they are ignored"
+            ]
+    return []

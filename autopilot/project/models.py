@@ -1,0 +1,83 @@
+"""The author's models: what `spec.py` has to define."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from autopilot.base.errors import InvalidInput, Problem
+from autopilot.project.importing import module
+from autopilot.project.load import shown
+from autopilot.spec.model import RESERVED_STATUS, Config, FreeConfig, Model, Spec, Status
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of one kind.
+
+    Attributes:
+        spec: What users write.
+        status: What workers remember.
+        config: The `config:` map; takes any key where the author gives no model.
+    """
+
+    spec: type[Spec]
+    status: type[Status]
+    config: type[Config]
+
+    @property
+    def has_config(self) -> bool:
+        """Whether the author gives a model of the `config:` map."""
+        return self.config is not FreeConfig
+
+
+def models(dotted: str, root: Path) -> Models:
+    """Import `spec.py` and pick `Spec`, `Status` and `Config` from it.
+
+    Raises:
+        InvalidInput: It can't be imported, or a model is missing or isn't one.
+    """
+    found = module(f"{dotted}.spec", root)
+    problems: list[Problem] = []
+    spec = _model(found, "Spec", Spec, problems)
+    status = _model(found, "Status", Status, problems)
+    config = _model(found, "Config", Config, problems) if hasattr(found, "Config") else FreeConfig
+    if status is not None:
+        problems += _without_defaults(status, found)
+    if problems or spec is None or status is None or config is None:
+        raise InvalidInput(problems)
+    return Models(spec, status, config)
+
+
+def _model(found: ModuleType, name: str, base: type[M], problems: list[Problem]) -> type[M] | None:
+    model = getattr(found, name, None)
+    if isinstance(model, type) and issubclass(model, base):
+        return model
+    what = "is missing" if model is None else "isn't a model of autopilot's"
+    hint = f"class {name}(autopilot.{name}): ..."
+    problems.append(Problem(_file(found), 0, "", f"{name} {what}", hint))
+    return None
+
+
+def _without_defaults(status: type[Status], found: ModuleType) -> list[Problem]:
+    return [
+        Problem(
+            _file(found), 0, f"Status.{name}", "has no default", "a new resource's status is empty"
+        )
+        for name, info in status.model_fields.items()
+        if info.is_required()
+    ] + [
+        Problem(_file(found), 0, f"Status.{name}", "is a field of the runtime's own", "rename it")
+        for name, info in status.model_fields.items()
+        if (info.alias or name) in RESERVED_STATUS
+    ]
+
+
+def _file(found: ModuleType) -> str:
+    return shown(Path(found.__file__ or found.__name__))

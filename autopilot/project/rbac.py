@@ -1,0 +1,170 @@
+"""The permissions that follow from what a project declares, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autopilot.kube.kinds import KNOWN, LEASES, METRICS
+from autopilot.project.kinds import kinds_of, primary_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.spec.operator_config import OperatorConfig
+    from autopilot.spec.project import FinalizerSpec, OperatorSpec
+
+READ = ("get", "list", "watch")
+OWN = (*READ, "create", "patch", "delete")
+_ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
+
+ACTION_RULES: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
+    "split": (
+        ("networking.istio.io", "virtualservices", OWN),
+        ("", "services", READ),
+    ),
+    "scale": (
+        ("apps", "deployments", (*READ, "patch")),
+        ("apps", "deployments/scale", ("get", "patch")),
+    ),
+}
+"""What each action touches: group, resource, verbs."""
+
+
+@dataclass
+class Rules:
+    """Permissions in one place (a namespace, or everywhere), merged as they come."""
+
+    verbs: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+
+    def add(self, group: str, resource: str, verbs: Sequence[str], name: str = "") -> None:
+        """Allow verbs on a resource, or on one object of it."""
+        self.verbs.setdefault((group, resource, name), set()).update(verbs)
+
+    def manifest(self) -> list[dict[str, Any]]:
+        """As a Role's `rules`: one for each group and set of verbs, resources sorted."""
+        grouped: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+        for (group, resource, name), verbs in sorted(self.verbs.items()):
+            general = self.verbs.get((group, resource, ""), set())
+            left = verbs - general if name else verbs
+            if left:
+                ordered = tuple(verb for verb in _ORDER if verb in left)
+                place = f"{resource}\n{name}" if name else ""
+                grouped.setdefault((group, ordered, place), []).append(resource)
+        return [_rule(key, resources) for key, resources in sorted(grouped.items())]
+
+
+def _rule(key: tuple[str, tuple[str, ...], str], resources: list[str]) -> dict[str, Any]:
+    group, verbs, place = key
+    rule: dict[str, Any] = {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+    if place:
+        rule["resourceNames"] = [place.partition("\n")[2]]
+    return rule
+
+
+def rules_by_namespace(
+    operators: Sequence[OperatorSpec], config: OperatorConfig
+) -> dict[str, Rules]:
+    """Permissions by namespace; the empty name stands for all namespaces.
+
+    Leases are not among them: they belong to the operator's own namespace.
+    """
+    found: dict[str, Rules] = {}
+    home = config.watch_namespace
+    for operator in operators:
+        base = found.setdefault(home, Rules())
+        _primary(operator, base)
+        owners: list[FinalizerSpec] = [*operator.phases]
+        if operator.enable_finalizer:
+            owners.append(operator.finalizer)
+        for owner in owners:
+            _declared(operator, owner, found, home)
+    _drop_covered(found)
+    return found
+
+
+def _primary(operator: OperatorSpec, rules: Rules) -> None:
+    kind = primary_kind(operator)
+    rules.add(kind.group, kind.plural, (*READ, "patch"))
+    rules.add(kind.group, f"{kind.plural}/status", ("get", "update", "patch"))
+    rules.add(kind.group, f"{kind.plural}/finalizers", ("update",))
+    rules.add("", "events", ("create", "patch"))
+
+
+def _declared(
+    operator: OperatorSpec, owner: FinalizerSpec, found: dict[str, Rules], home: str
+) -> None:
+    kinds = kinds_of(operator)
+    for entry in owner.inputs:
+        if entry.kind == METRICS:
+            continue
+        where = home if entry.namespace is None else entry.namespace
+        rules = found.setdefault("" if where == "*" else where, Rules())
+        _read(kinds[entry.kind], entry.only, rules)
+    for name in owner.outputs:
+        found[home].add(kinds[name].group, name, OWN)
+    for action in owner.actions:
+        for group, resource, verbs in ACTION_RULES[action]:
+            found[home].add(group, resource, verbs)
+
+
+def _read(kind: ResourceType, only: tuple[str, ...], rules: Rules) -> None:
+    if not only:
+        rules.add(kind.group, kind.plural, READ)
+        return
+    # List and watch can't be narrowed by resourceNames in a way that clients use: secrets are
+    # fetched one by one.
+    verbs = ("get",) if kind == KNOWN["secrets"] else READ
+    for name in only:
+        rules.add(kind.group, kind.plural, verbs, name)
+
+
+def _drop_covered(found: dict[str, Rules]) -> None:
+    """What is allowed everywhere needs no rule in a namespace."""
+    everywhere = found.get("", Rules()).verbs
+    for namespace in [name for name in found if name]:
+        kept = {
+            key: verbs - everywhere.get(key, set()) - everywhere.get((key[0], key[1], ""), set())
+            for key, verbs in found[namespace].verbs.items()
+        }
+        found[namespace].verbs = {key: verbs for key, verbs in kept.items() if verbs}
+        if not found[namespace].verbs:
+            del found[namespace]
+
+
+def manifests(
+    operators: Sequence[OperatorSpec], config: OperatorConfig, labels: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Roles and their bindings to the operator's ServiceAccount."""
+    name = operators[0].operator_name
+    made: list[dict[str, Any]] = []
+    for namespace, rules in sorted(rules_by_namespace(operators, config).items()):
+        made += _role(name, name, namespace, rules.manifest(), config.home, labels)
+    lease = Rules()
+    lease.add(LEASES.group, LEASES.plural, ("get", "create", "update", "patch"))
+    made += _role(f"{name}-lease", name, config.home, lease.manifest(), config.home, labels)
+    return made
+
+
+def _role(
+    name: str,
+    account: str,
+    namespace: str,
+    rules: list[dict[str, Any]],
+    home: str,
+    labels: dict[str, str],
+) -> list[dict[str, Any]]:
+    scope = "Role" if namespace else "ClusterRole"
+    meta = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels}
+    api = "rbac.authorization.k8s.io/v1"
+    return [
+        {"apiVersion": api, "kind": scope, "metadata": meta, "rules": rules},
+        {
+            "apiVersion": api,
+            "kind": f"{scope}Binding",
+            "metadata": dict(meta),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": scope, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": home}],
+        },
+    ]
