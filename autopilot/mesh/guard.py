@@ -1,0 +1,64 @@
+"""Never empty the last healthy destination: pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autopilot.mesh.actions import Split
+    from autopilot.mesh.steps import Moves
+
+
+def split_moves(before: Mapping[str, int] | None, split: Split) -> Moves:
+    """Whither a split moves traffic, as seen from its stable destination.
+
+    Args:
+        before: The weights that stand; None where the host isn't split yet, which counts as all
+            of the traffic being on the stable side.
+        split: What is wanted.
+    """
+    if before == dict(split.weights):
+        return "neutral"
+    stood = 100 if before is None else before.get(split.stable, 0)
+    wanted = split.weights[split.stable]
+    if wanted != stood:
+        return "back" if wanted > stood else "forward"
+    return "neutral" if before is None else "forward"
+
+
+def guard_split(
+    split: Split, ready: Mapping[str, int], before: Mapping[str, int] | None = None
+) -> str | None:
+    """Why a split must not be written now, or None.
+
+    A move forward (and the first split of a host) needs a ready endpoint at every destination
+    that gains. A move back is held up only where all it would leave is a destination without
+    ready endpoints while another has some. What stands already may stand.
+
+    Args:
+        split: What is wanted.
+        ready: Ready endpoints by destination; one that is left out isn't judged.
+        before: The weights that stand; None for none.
+    """
+    receiving = [name for name, weight in split.weights.items() if weight > 0]
+    idle = [name for name in {**split.weights, **(before or {})} if name not in receiving]
+    moves = split_moves(before, split)
+    if before is not None and moves == "neutral":
+        return None
+    if moves != "back":
+        stood = before or {}
+        gaining = [name for name in receiving if split.weights[name] > stood.get(name, 0)]
+        empty = [name for name in gaining if ready.get(name) == 0]
+        if empty:
+            return f"{_and(empty)} has no ready endpoint to send requests to"
+    if all(ready.get(name) == 0 for name in receiving):
+        alive = [name for name in idle if ready.get(name, 0) > 0]
+        if alive:
+            return f"{_and(receiving)} has no ready endpoint, and {_and(alive)} has: it stays"
+    return None
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(names)

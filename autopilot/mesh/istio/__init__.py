@@ -1,0 +1,1 @@
+"""Istio: VirtualServices and DestinationRules."""

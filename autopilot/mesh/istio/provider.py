@@ -1,0 +1,75 @@
+"""Istio as a provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autopilot.mesh.actions import Scale, Split
+from autopilot.mesh.errors import WouldStarve
+from autopilot.mesh.istio.split import (
+    ENDPOINT_SLICES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    plan_splits,
+)
+from autopilot.mesh.provider import Need, Owner, World
+from autopilot.mesh.scaling import lowers, plan_scales
+from autopilot.mesh.steps import DEPLOYMENTS, DeleteOwned, Plan, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from autopilot.mesh.actions import Action
+
+_READ = ("get", "list", "watch")
+
+
+class Istio:
+    """VirtualServices for splits, the scale subresource for replicas."""
+
+    name = "Istio"
+
+    def prometheus_address(self, namespace: str) -> str:
+        """Where Istio's own samples install Prometheus."""
+        return f"http://prometheus.{namespace}:9090"
+
+    def needs(self, actions: Collection[str]) -> tuple[Need, ...]:
+        """What these actions need.
+
+        Raises:
+            ValueError: One isn't supported.
+        """
+        if unknown := sorted(set(actions) - {Split.name, Scale.name}):
+            raise ValueError(f"Istio can't {', '.join(unknown)} yet")
+        needs: list[Need] = []
+        if Split.name in actions:
+            write = (*_READ, "create", "patch", "delete")
+            needs += [
+                Need(VIRTUAL_SERVICES, write, everywhere=True),
+                Need(ENDPOINT_SLICES, _READ),
+                Need(SERVICES, _READ),
+            ]
+        if Scale.name in actions:
+            needs.append(
+                Need(DEPLOYMENTS, (*_READ, "patch"), {"scale": ("get", "update", "patch")})
+            )
+        return tuple(needs)
+
+    def plan(self, owner: Owner, actions: Sequence[Action], world: World, now: datetime) -> Plan:
+        """Capacity up, routes, capacity down, deletions: no order leaves callers without pods.
+
+        Capacity is not taken away while a route that may depend on it is held up.
+        """
+        splits = plan_splits(owner, [one for one in actions if isinstance(one, Split)], world)
+        scales = plan_scales(owner, [one for one in actions if isinstance(one, Scale)], world, now)
+        raised = [step for step in scales.steps if not lowers(step)]
+        lowered = [step for step in scales.steps if lowers(step)]
+        refused = [*splits.refused, *scales.refused]
+        if splits.refused and lowered:
+            held_up = ", ".join(step.summary for step in lowered)
+            refused.append(WouldStarve(f"not before the routes are in place: {held_up}", after=1.0))
+            lowered = []
+        routes: list[Step] = [s for s in splits.steps if not isinstance(s, DeleteOwned)]
+        gone: list[Step] = [s for s in splits.steps if isinstance(s, DeleteOwned)]
+        return Plan((*raised, *routes, *lowered, *gone), tuple(refused), scales.settled)
