@@ -225,7 +225,7 @@ def _definition(kind: str, plural: str, group: str, spec: Body, **more: Any) -> 
         "listKind": f"{kind}List",
         "plural": plural,
         "singular": kind.lower(),
-        "categories": more.get("categories", ["istio-io", group.split(".")[0] + "-istio-io"]),
+        "categories": more.get("categories", ["istio-io", group.replace(".", "-")]),
     }
     if more.get("short"):
         names["shortNames"] = more["short"]
