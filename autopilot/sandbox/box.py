@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autopilot.base.errors import TerminalError
 from autopilot.base.logs import fields
 from autopilot.sandbox import state as states
+from autopilot.sandbox.load.connection import Connection
 from autopilot.sandbox.mesh.envoy import EnvoyProcess
 from autopilot.sandbox.process import Child
 from autopilot.sandbox.processes import text_of
@@ -195,8 +196,9 @@ class Box:
         self._api_url = await self._written(api_ready, "apiserver")
         ports: dict[str, Any] = json.loads(await self._written(node_ready, "node"))
         self._ingress_url = f"http://127.0.0.1:{ports['ingress']}"
+        if self._demo_app:
+            await self._demo_app_answers(int(ports["ingress"]))
         if self._load_rate is not None:
-            await self._demo_app_answers()
             self._start_load(self._load_rate)
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
@@ -226,17 +228,13 @@ class Box:
         tail = self._children[name].tail()
         raise TerminalError(f"{name} isn't ready after {PATIENCE:g} s: {tail}")
 
-    async def _demo_app_answers(self) -> None:
-        from autopilot.sandbox.load.generator import LoadGenerator, Target
-
+    async def _demo_app_answers(self, port: int) -> None:
+        request = f"GET /healthz HTTP/1.1\r\nHost: {DEMO_HOST}\r\n\r\n".encode()
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            probe = LoadGenerator(Target(f"{self._ingress_url}/", DEMO_HOST, rate=20))
-            await probe.start()
-            await asyncio.sleep(0.1)
-            await probe.stop()
-            if probe.totals().by_status.get(200):
+            if await _status(port, request) == 200:
                 return
+            await asyncio.sleep(_LOOK)
         raise TerminalError("the demo app doesn't answer through the mesh; see node.log")
 
     def _processes(self) -> tuple[Process, ...]:
@@ -259,6 +257,18 @@ class Box:
                 Process("prometheus", prometheus.pid, running, prometheus.url, version, output)
             )
         return _in_order(found)
+
+
+async def _status(port: int, request: bytes) -> int:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
+    try:
+        async with asyncio.timeout(1):
+            return (await connection.send(request)).status
+    except (OSError, TimeoutError):
+        return 0
+    finally:
+        connection.abort()
 
 
 def _in_order(found: Sequence[Process]) -> tuple[Process, ...]:
