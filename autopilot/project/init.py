@@ -13,7 +13,7 @@ from autopilot.base.errors import InvalidInput, Problem
 from autopilot.project.files import content, write
 from autopilot.project.generate import generate, workers
 from autopilot.project.importing import forget
-from autopilot.project.load import read_project
+from autopilot.project.load import parse
 from autopilot.project.naming import variables
 from autopilot.project.templates import SUFFIX, TEMPLATES, files_of, render
 from autopilot.project.validate import RESERVED, TAKEN_PACKAGES
@@ -162,7 +162,10 @@ def _author(wish: Wish, draft: Path) -> str:
         "package": names.snake(wish.named_operator),
     }
     text = render(f"{wish.template}/autopilot.yaml.j2", basic)
-    (operator,) = read_project(text, f"{wish.template}/autopilot.yaml{SUFFIX}")
+    parsed = parse(text, f"{wish.template}/autopilot.yaml{SUFFIX}")
+    if parsed.problems:
+        raise InvalidInput(parsed.problems)
+    operator = parsed.operators[0]
     write(draft / "autopilot.yaml", text)
     for name, rendered in _files(operator, wish.template).items():
         write(draft / name, rendered)

@@ -90,7 +90,9 @@ def load(start: Path, *, environ: Mapping[str, str] = os.environ) -> Project:
     """
     root = find_root(start)
     problems: list[Problem] = []
-    operators, documents, notes = _operators(root / PROJECT_FILE, problems)
+    text = _text(root / PROJECT_FILE, problems)
+    parsed = Parsed() if text is None else parse(text, shown(root / PROJECT_FILE))
+    problems += parsed.problems
     config_path = Path(environ.get(CONFIG_VARIABLE) or root / CONFIG_FILE)
     document, config = None, None
     try:
@@ -99,20 +101,69 @@ def load(start: Path, *, environ: Mapping[str, str] = os.environ) -> Project:
         problems += error.problems
     if problems or document is None or config is None:
         raise InvalidInput(problems)
-    return Project(root, operators, documents, config, config_path, document, notes)
+    return Project(
+        root,
+        parsed.operators,
+        parsed.documents,
+        config,
+        config_path,
+        document,
+        parsed.notes,
+    )
 
 
-def read_project(text: str, file: str) -> tuple[OperatorSpec, ...]:
-    """The operators that a text in the format of autopilot.yaml declares.
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text in the format of autopilot.yaml.
 
-    Raises:
-        InvalidInput: Every problem.
+    Attributes:
+        operators: Those whose shape is right, even if something else is wrong.
+        documents: Their documents, in the same order.
+        problems: Everything wrong.
+        notes: What is worth saying once, but no error.
     """
+
+    operators: tuple[OperatorSpec, ...] = ()
+    documents: tuple[Document, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def parse(text: str, file: str) -> Parsed:
+    """Read the operators that a text declares; every problem at once."""
+    try:
+        documents = read(text, file)
+    except InvalidInput as error:
+        return Parsed(problems=error.problems)
     problems: list[Problem] = []
-    operators, _, _ = _parsed(text, file, problems)
-    if problems:
-        raise InvalidInput(problems)
-    return operators
+    pairs: list[tuple[OperatorSpec, Document]] = []
+    name = ""
+    for document in documents:
+        problems += document.problems
+        if document.value is None:
+            hint = "write at least kind, apiVersion, operatorName and phases"
+            problems.append(Problem(file, document.line(()) or 1, "", "is empty", hint))
+            continue
+        if not isinstance(document.value, dict):
+            problems.append(document.problem((), "is no map", "write `key: value` lines"))
+            continue
+        operator, found = validated(OperatorSpec, document)
+        problems += found
+        if isinstance(document.value.get("operatorName"), str):
+            name = name or document.value["operatorName"]
+        if operator is not None:
+            named = operator.operator_name or name
+            pairs.append((operator.model_copy(update={"operator_name": named}), document))
+    for operator, document in pairs:
+        problems += check_operator(operator, document)
+    problems += check_project(pairs)
+    notes = tuple(note for operator, document in pairs for note in _notes(operator, document))
+    return Parsed(
+        tuple(operator for operator, _ in pairs),
+        tuple(document for _, document in pairs),
+        tuple(problems),
+        notes,
+    )
 
 
 def read_config(
@@ -152,48 +203,12 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def _operators(
-    path: Path, problems: list[Problem]
-) -> tuple[tuple[OperatorSpec, ...], tuple[Document, ...], tuple[str, ...]]:
+def _text(path: Path, problems: list[Problem]) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem(shown(path), 0, "", f"can't be read: {error}"))
-        return (), (), ()
-    return _parsed(text, shown(path), problems)
-
-
-def _parsed(
-    text: str, file: str, problems: list[Problem]
-) -> tuple[tuple[OperatorSpec, ...], tuple[Document, ...], tuple[str, ...]]:
-    try:
-        documents = read(text, file)
-    except InvalidInput as error:
-        problems += error.problems
-        return (), (), ()
-    pairs: list[tuple[OperatorSpec, Document]] = []
-    name = ""
-    for document in documents:
-        problems += document.problems
-        if document.value is None:
-            hint = "write at least kind, apiVersion, operatorName and phases"
-            problems.append(Problem(file, document.line(()) or 1, "", "is empty", hint))
-            continue
-        if not isinstance(document.value, dict):
-            problems.append(document.problem((), "is no map", "write `key: value` lines"))
-            continue
-        if isinstance(document.value.get("operatorName"), str):
-            name = name or document.value["operatorName"]
-        operator, found = validated(OperatorSpec, document)
-        problems += found
-        if operator is not None:
-            named = operator.operator_name or name
-            pairs.append((operator.model_copy(update={"operator_name": named}), document))
-    for operator, document in pairs:
-        problems += check_operator(operator, document)
-    problems += check_project(pairs)
-    notes = tuple(note for operator, document in pairs for note in _notes(operator, document))
-    return tuple(o for o, _ in pairs), tuple(d for _, d in pairs), notes
+        return None
 
 
 def _notes(operator: OperatorSpec, document: Document) -> list[str]:
