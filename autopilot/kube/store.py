@@ -124,8 +124,7 @@ class Store:
                 changes += self._set(key, known, body)
         for key in [key for key in self._objects if key not in seen]:
             known = self._objects[key]
-            ours = key in self._since_list
-            if ours or (not reset and _beyond(version_of(known), listing.resource_version)):
+            if self._outlives(key, version_of(known), listing.resource_version, reset=reset):
                 continue
             self._bury(key, _Grave(uid_of(known), listing.resource_version, certain=False))
             changes += self._unset(key, known)
@@ -142,6 +141,9 @@ class Store:
         if known is not None and not newer(version, version_of(known)):
             return []
         if own:
+            if known is None and not newer(version, self.progress):
+                # The watch has passed this version: it is gone again, or never was ours to see.
+                return []
             self._since_list.add(key)
             if not self._matches(body):
                 if known is None:
@@ -172,6 +174,13 @@ class Store:
             return []
         self._bury(key, _Grave(uid, version, certain=own))
         return self._unset(key, known)
+
+    def _outlives(self, key: Key, version: str, listed: str, *, reset: bool) -> bool:
+        """Whether an object that a list lacks is newer than the list."""
+        ours = key in self._since_list
+        if version.isdigit() and listed.isdigit():
+            return (ours or not reset) and _beyond(version, listed)
+        return ours
 
     def _set(self, key: Key, known: Body | None, body: Body) -> list[Change]:
         if known is not None:
