@@ -96,7 +96,9 @@ async def _carry_out(step: Step, executor: Executor) -> Change | None:
         executor.before_write()
     if isinstance(step, ApplyOwned):
         outcome = await executor.applier.ensure(step.kind, step.body, step.live)
-        if not outcome.wrote:
+        # After a restart one apply per object only learns what the server has, or takes over the
+        # record of its fields: that is no change of anything.
+        if not outcome.wrote or not (step.differs or outcome.action == "repaired"):
             return None
         repaired = outcome.action == "repaired"
         return Change(step, step.summary, step.moves, repaired, outcome.body)

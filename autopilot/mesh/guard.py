@@ -34,8 +34,8 @@ def guard_split(
     """Why a split must not be written now, or None.
 
     A move forward (and the first split of a host) needs a ready endpoint at every destination
-    that gains. A move back is held up only where all it would leave is a destination without
-    ready endpoints while another has some. What stands already may stand.
+    that gains. A move back is held up only where its target, the stable destination, has no ready
+    endpoint while another has. What stands already may stand.
 
     Args:
         split: What is wanted.
@@ -43,18 +43,19 @@ def guard_split(
         before: The weights that stand; None for none.
     """
     receiving = [name for name, weight in split.weights.items() if weight > 0]
-    idle = [name for name in {**split.weights, **(before or {})} if name not in receiving]
     moves = split_moves(before, split)
     if before is not None and moves == "neutral":
         return None
+    receiving = [split.stable] if moves == "back" else receiving
     if moves != "back":
         stood = before or {}
         gaining = [name for name in receiving if split.weights[name] > stood.get(name, 0)]
         empty = [name for name in gaining if ready.get(name) == 0]
         if empty:
             return f"{_and(empty)} has no ready endpoint to send requests to"
+    others = [name for name in {**split.weights, **(before or {})} if name not in receiving]
     if all(ready.get(name) == 0 for name in receiving):
-        alive = [name for name in idle if ready.get(name, 0) > 0]
+        alive = [name for name in others if ready.get(name, 0) > 0]
         if alive:
             return f"{_and(receiving)} has no ready endpoint, and {_and(alive)} has: it stays"
     return None
