@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from autopilot.base import durations
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
 O_co = TypeVar("O_co", covariant=True)
 
 
+class Unchanged(Enum):
+    """The default of every kind in a generated `Outputs`: leave what stands."""
+
+    UNCHANGED = "unchanged"
+
+    def __repr__(self) -> str:
+        """As the generated code spells it."""
+        return "UNCHANGED"
+
+
+UNCHANGED = Unchanged.UNCHANGED
+"""Leave the objects of this kind as they are; None says the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result(Generic[O_co]):
-    """Made by `stay` or `to`, never directly.
+    """Made by `stay`, `to` or `done`, never directly.
 
     Attributes:
         phase: The phase to enter; None to stay.
@@ -29,6 +44,7 @@ class Result(Generic[O_co]):
         reason: CamelCase, for the condition and the Event; made up from the phase if empty.
         message: For a person.
         after: When the timer shall fire next; None for the operator's workInterval.
+        finished: A finalizer's work is done: the resource may go.
     """
 
     phase: str | None = None
@@ -38,6 +54,7 @@ class Result(Generic[O_co]):
     reason: str = ""
     message: str = ""
     after: timedelta | None = None
+    finished: bool = False
 
     @classmethod
     def stay(
@@ -58,7 +75,8 @@ class Result(Generic[O_co]):
             status: See the class.
             reason: See the class.
             message: See the class.
-            after: A timedelta, seconds, or text like `30s`.
+            after: A timedelta, seconds, or text like `30s`. It sets the timer when the sync was
+                due; otherwise it can only bring a running timer forward.
         """
         return cls(None, outputs, actions, status, reason, message, _after(after))
 
@@ -83,9 +101,34 @@ class Result(Generic[O_co]):
             status: See the class.
             reason: See the class.
             message: See the class.
-            after: A timedelta, seconds, or text like `30s`, counted in the new phase.
+            after: A timedelta, seconds, or text like `30s`, counted in the new phase, whose
+                first sync is due only then. Without it, the new phase is due at once.
+
+        A `status` that comes with a transition is set, not counted up: the sync may run again
+        before the new phase is written.
         """
         return cls(str(phase), outputs, actions, status, reason, message, _after(after))
+
+    @classmethod
+    def done(
+        cls,
+        *,
+        outputs: O_co | None = None,
+        actions: Sequence[Action] | None = None,
+        status: Mapping[str, Any] | None = None,
+        reason: str = "",
+        message: str = "",
+    ) -> Result[O_co]:
+        """For a finalizer: nothing is left to do once this is written; the resource may go.
+
+        Args:
+            outputs: See the class.
+            actions: See the class.
+            status: See the class.
+            reason: See the class.
+            message: See the class.
+        """
+        return cls(None, outputs, actions, status, reason, message, finished=True)
 
 
 def _after(after: timedelta | float | str | None) -> timedelta | None:

@@ -1,0 +1,93 @@
+"""An operator's way to the mesh: what is observed of it, and steps carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autopilot.mesh.execute import execute
+from autopilot.mesh.provider import Owner
+from autopilot.mesh.steps import DeleteOwned, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from autopilot.base.clock import Clock
+    from autopilot.base.errors import AutopilotError
+    from autopilot.kube.cache import Cache
+    from autopilot.kube.client import Body
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.mesh.actions import Action
+    from autopilot.mesh.execute import Executor
+    from autopilot.mesh.provider import Provider
+    from autopilot.mesh.steps import Change
+
+
+class CachedWorld:
+    """What is observed, from caches.
+
+    Args:
+        caches: By kind.
+    """
+
+    def __init__(self, caches: Mapping[ResourceType, Cache]) -> None:
+        self._caches = caches
+
+    def objects(self, kind: ResourceType, namespace: str | None = None) -> Iterable[Body] | None:
+        """All of a kind; None when it isn't observed.
+
+        Raises:
+            CacheUnavailable: It can't be told what is there.
+        """
+        cache = self._caches.get(kind)
+        if cache is None:
+            return None
+        # A kind that the API doesn't serve has no objects; any other trouble is not knowing.
+        return () if cache.absent else cache.list(namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Plans and carries out the actions of one operator's resources.
+
+    Attributes:
+        provider: The mesh.
+        executor: What steps are carried out with.
+        world: What is observed.
+        clock: For marks.
+        kind: The primary kind.
+        operator: The operator's name.
+    """
+
+    provider: Provider
+    executor: Executor
+    world: CachedWorld
+    clock: Clock
+    kind: ResourceType
+    operator: str
+
+    def plan(self, body: Body, actions: Sequence[Action]) -> Plan:
+        """The steps to the wanted set; none wanted undoes all that this resource holds."""
+        metadata = body["metadata"]
+        owner = Owner(
+            self.kind,
+            str(metadata.get("namespace") or ""),
+            str(metadata["name"]),
+            str(metadata["uid"]),
+            self.operator,
+        )
+        return self.provider.plan(owner, actions, self.world, self.clock.now())
+
+    async def execute(self, plan: Plan) -> tuple[list[Change], list[AutopilotError]]:
+        """Carry a plan out; see `mesh.execute`."""
+        return await execute(plan, self.executor)
+
+
+def split_plan(plan: Plan) -> tuple[Plan, Plan]:
+    """What moves traffic or capacity back, and the rest with the plan's refusals.
+
+    Deletions aren't in the first part: they rely on all that comes before them.
+    """
+    back = tuple(s for s in plan.steps if s.moves == "back" and not isinstance(s, DeleteOwned))
+    rest = tuple(step for step in plan.steps if step not in back)
+    return Plan(back), Plan(rest, plan.refused, plan.settled)

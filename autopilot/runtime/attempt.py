@@ -1,0 +1,230 @@
+"""One try at one sync in a phase: ask the worker, check its answer, write it, tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.runtime import reasons
+from autopilot.runtime.caches import snapshot
+from autopilot.runtime.closing import Closing, closing_patch, held_up, ready_reason, succeeded
+from autopilot.runtime.context import Context
+from autopilot.runtime.decide import Decision, Subject, changed_status, decide
+from autopilot.runtime.setbacks import WorkerRaised
+from autopilot.runtime.status import Entered, difference, render_time
+from autopilot.runtime.timers import Timer, timer_after
+from autopilot.runtime.view import NeedsAsync, WorkerLog, resource_of, stored_phase, stored_status
+from autopilot.runtime.workers import is_async
+from autopilot.runtime.writes import Wanted, Written
+from autopilot.telemetry.provider import MetricsReader
+
+if TYPE_CHECKING:
+    from autopilot.kube.client import Body
+    from autopilot.runtime.definition import PhaseDefinition
+    from autopilot.runtime.inputs import Inputs
+    from autopilot.runtime.record import Key, SyncRecord
+    from autopilot.runtime.served import Commons, Memory, Served
+    from autopilot.runtime.setbacks import Setback
+    from autopilot.runtime.timers import Moment
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try.
+
+    Attributes:
+        commons: What all operators share.
+        served: The operator.
+        key: The resource.
+        body: The resource as last read or answered.
+        memory: What is remembered of it.
+        phase: Whose worker runs; the finalizer's own definition on deletion.
+        due: Whether the timer fired or the phase is new.
+        number: How many syncs have failed in a row before this one.
+        began: When it began.
+        record: What it reads, decides and changes.
+        finalizing: Whether it is the finalizer's.
+        written: What it has changed so far.
+        timer: The timer after it, once that is known.
+    """
+
+    commons: Commons
+    served: Served
+    key: Key
+    body: Body
+    memory: Memory
+    phase: PhaseDefinition
+    due: bool
+    number: int
+    began: Moment
+    record: SyncRecord
+    finalizing: bool = False
+    written: Written = field(default_factory=Written)
+    timer: Timer | None = None
+
+    async def ask(self) -> Decision:
+        """Call the worker and check its answer.
+
+        Raises:
+            Refused: The resource doesn't fit its models, or the answer isn't allowed.
+            RetryLater: An input is missing or can't be told, the worker overran or raised.
+            TerminalError: The worker said so.
+        """
+        served, phase = self.served, self.phase
+        resource = resource_of(
+            served.definition, self.body, stored_phase(self.body) or phase.name, self.began.wall
+        )
+        worker = phase.worker
+        if worker is None:
+            raise TerminalError(f"phase {phase.name} has no worker")
+        reader = self._reader() if is_async(worker) else None
+        metrics = (reader or NeedsAsync()) if phase.metrics else None
+        inputs = snapshot(phase.name, served.inputs[phase.name], resource.namespace, metrics)
+        try:
+            result = await self._call(worker, resource, inputs)
+        finally:
+            self.record.inputs = {
+                name: [item.name for item in listing] for name, listing in inputs.read.items()
+            }
+            self.record.samples = tuple(reader.reads) if reader else ()
+        subject = Subject(
+            served.definition,
+            served.machine,
+            phase,
+            resource.namespace,
+            stored_status(self.body),
+            self.finalizing,
+        )
+        decision = decide(subject, result)
+        self.record.result = result
+        self.record.enter = decision.enter
+        self.record.reason, self.record.message = decision.reason, decision.message
+        return decision
+
+    async def write(self, decision: Decision) -> None:
+        """Steps (1) to (3).
+
+        Raises:
+            ApiError: A write failed.
+        """
+        queue, settings = self.commons.queue, self.commons.settings
+        self.timer = timer_after(
+            decision,
+            due=self.due,
+            pending=queue.schedule.timer(self.key),
+            began=self.began,
+            interval=settings.work_interval,
+        )
+        wanted = Wanted(
+            status=self._first_patch(decision, self.timer),
+            outputs=decision.outputs,
+            actions=decision.actions,
+            finalizer=not self.finalizing
+            and (self.served.definition.finalizer is not None or bool(decision.actions)),
+        )
+        self.body = await self.served.writer.carry_out(self.body, wanted, self.written)
+        await self._close(decision, self.timer)
+
+    async def show(self, setback: Setback) -> None:
+        """Write the conditions of a sync that went wrong, if they differ.
+
+        Raises:
+            ApiError: The write failed.
+        """
+        body = self.served.primary.get(self.key.namespace or None, self.key.name) or self.body
+        ready, stalled = held_up(setback)
+        before = ready_reason(body)
+        patch = closing_patch(
+            body,
+            Closing(
+                now=self.began.wall,
+                entered=self._first_entry(body),
+                ready=ready,
+                stalled=stalled,
+                refresh=self.due,
+            ),
+        )
+        self.body = await self.served.writer.status(body, patch, "conditions")
+        if before != ready_reason(self.body):
+            self.served.events.record(self.body, "Warning", setback.reason, setback.message)
+
+    def tell(self) -> None:
+        """Events of what was put back; once per repair, whatever became of the rest."""
+        for repair in self.written.repairs:
+            self.served.events.record(self.body, "Normal", reasons.REPAIRED, repair)
+        self.record.changes = list(self.written.changes)
+        count = self.commons.metrics.writes.labels
+        name = self.served.definition.name
+        count(name, "outputs").inc(self.written.outputs)
+        count(name, "mesh").inc(self.written.mesh)
+        count(name, "status").inc(int(self.written.first))
+
+    def _reader(self) -> MetricsReader | None:
+        queries = self.served.definition.queries
+        if not self.phase.metrics or queries is None:
+            return None
+        return MetricsReader(queries, self.commons.samples, self.key, namespace=self.key.namespace)
+
+    async def _call(self, worker: Any, resource: Any, inputs: Inputs) -> Any:
+        commons = self.commons
+        limit = commons.options.deadline
+        context = Context(
+            now=self.began.wall,
+            due=self.due,
+            attempt=self.number,
+            deadline=self.began.wall + limit,
+            config=commons.settings.config(self.key.operator),
+            log=WorkerLog(self.key.operator, self.key, self.phase.name, self.record.sync),
+        )
+        try:
+            return await commons.workers.call(
+                worker, (resource, inputs, context), limit.total_seconds()
+            )
+        except (RetryLater, TerminalError):
+            raise
+        except Exception as error:
+            raise WorkerRaised(error) from error
+
+    def _first_patch(self, decision: Decision, timer: Timer) -> dict[str, Any]:
+        """Step (1): the author's fields, and the tick that belongs to them."""
+        patch = changed_status(decision, stored_status(self.body))
+        if decision.enter is None and timer.stored is not ... and not self.finalizing:
+            tick = None if timer.stored is None else render_time(timer.stored)
+            patch |= difference(stored_status(self.body), {"nextTick": tick})
+        return patch
+
+    async def _close(self, decision: Decision, timer: Timer) -> None:
+        """Step (3): phase and conditions, if they differ."""
+        ready, stalled = succeeded(decision.reason, decision.message)
+        entered = self._first_entry(self.body)
+        if decision.enter is not None:
+            entered.append(Entered(decision.enter, decision.reason, decision.message))
+        patch = closing_patch(
+            self.body,
+            Closing(
+                now=self.began.wall,
+                entered=entered,
+                ready=ready,
+                stalled=stalled,
+                refresh=self.due or bool(entered),
+                tick=timer.stored if decision.enter is not None else ...,
+            ),
+        )
+        self.body = await self.served.writer.status(self.body, patch)
+        if patch:
+            self.commons.metrics.writes.labels(self.key.operator, "status").inc()
+        self._announce(entered)
+
+    def _announce(self, entered: list[Entered]) -> None:
+        for step in entered:
+            self.commons.metrics.transitions.labels(self.key.operator, step.phase).inc()
+            text = f"entered {step.phase}: {step.message}" if step.message else step.phase
+            reason = step.reason or reasons.INITIALIZED
+            if not self.commons.options.dry_run:
+                self.served.events.record(self.body, "Normal", reason, text)
+
+    def _first_entry(self, body: Body) -> list[Entered]:
+        if stored_phase(body):
+            return []
+        return [Entered(self.served.definition.initial.name)]

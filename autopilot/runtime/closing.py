@@ -1,0 +1,112 @@
+"""The last status write of a sync: phase, history, conditions, next tick. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autopilot.runtime import reasons
+from autopilot.runtime.status import (
+    Condition,
+    Entered,
+    conditions,
+    difference,
+    phase_fields,
+    render_time,
+    without,
+)
+from autopilot.runtime.view import stored_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from types import EllipsisType
+
+    from autopilot.runtime.setbacks import Setback
+
+_GOES_ON = "Progressing"
+_HELD = "the annotation holds workers and writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a sync ended, as the status shall tell it.
+
+    Attributes:
+        now: The wall clock.
+        entered: Phases entered, oldest first.
+        ready: The condition Ready.
+        stalled: The condition Stalled.
+        refresh: Whether a message that alone has changed is worth a write.
+        tick: The stored timer: a time, None for no timer, or `...` to leave it.
+    """
+
+    now: datetime
+    ready: Condition
+    stalled: Condition
+    entered: Sequence[Entered] = ()
+    refresh: bool = True
+    tick: datetime | EllipsisType | None = ...
+
+
+def succeeded(reason: str, message: str) -> tuple[Condition, Condition]:
+    """Ready and Stalled after a sync that went well."""
+    return (
+        Condition(reasons.READY, True, reason, message),
+        Condition(reasons.STALLED, False, _GOES_ON),
+    )
+
+
+def still(body: Mapping[str, Any], phase: str) -> tuple[Condition, Condition]:
+    """Ready and Stalled of a resource that rests in a final phase: as it was when it got there."""
+    for stored in without(stored_status(body).get("conditions"), ""):
+        if stored.get("type") == reasons.READY and stored.get("status") == "True":
+            return succeeded(str(stored.get("reason")), str(stored.get("message") or ""))
+    return succeeded(phase, "")
+
+
+def held_up(setback: Setback) -> tuple[Condition, Condition]:
+    """Ready and Stalled after one that didn't."""
+    ready = Condition(reasons.READY, False, setback.reason, setback.message)
+    if setback.stalled:
+        return ready, Condition(reasons.STALLED, True, setback.reason, setback.message)
+    return ready, Condition(reasons.STALLED, False, _GOES_ON)
+
+
+def closing_patch(body: Mapping[str, Any], closing: Closing) -> dict[str, Any]:
+    """The merge patch of the status; empty when it says all that already."""
+    status = stored_status(body)
+    generation = int(body["metadata"].get("generation") or 0)
+    wanted = [closing.ready, closing.stalled]
+    stored = without(status.get("conditions"), reasons.PAUSED)
+    new: dict[str, Any] = {
+        **phase_fields(status, closing.entered, closing.now),
+        "observedGeneration": generation,
+        "conditions": conditions(
+            stored, wanted, generation=generation, now=closing.now, refresh=closing.refresh
+        ),
+    }
+    if closing.tick is not ...:
+        new["nextTick"] = None if closing.tick is None else render_time(closing.tick)
+    return difference(status, new)
+
+
+def paused_patch(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The merge patch that says that the resource is held; the rest stays as it was."""
+    generation = int(body["metadata"].get("generation") or 0)
+    status = stored_status(body)
+    held = Condition(reasons.PAUSED, True, reasons.PAUSED, _HELD)
+    stored = status.get("conditions")
+    found = conditions(stored, [held], generation=generation, now=now, refresh=False)
+    before = next((c for c in without(stored, "") if c.get("type") == reasons.PAUSED), None)
+    return (
+        {} if before == found[0] else {"conditions": [*without(stored, reasons.PAUSED), found[0]]}
+    )
+
+
+def ready_reason(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and reason of the stored condition Ready; empty where there is none."""
+    for condition in without(stored_status(body).get("conditions"), ""):
+        if condition.get("type") == reasons.READY:
+            return str(condition.get("status")), str(condition.get("reason"))
+    return "", ""

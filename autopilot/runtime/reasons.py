@@ -1,0 +1,43 @@
+"""The reasons that the runtime itself gives in conditions and Events; authors give their own."""
+
+from __future__ import annotations
+
+READY = "Ready"
+"""Condition: the last sync of the present spec went well."""
+
+STALLED = "Stalled"
+"""Condition: nothing goes on until a person changes something."""
+
+PAUSED = "Paused"
+"""Condition and reason: the annotation holds workers and writes."""
+
+WORKER_FAILED = "WorkerFailed"
+WORKER_OVERRAN = "WorkerOverran"
+INPUT_MISSING = "InputMissing"
+RETRYING = "Retrying"
+INPUTS_UNAVAILABLE = "InputsUnavailable"
+WRITE_FAILED = "WriteFailed"
+NOT_OURS = "NotOurs"
+FORBIDDEN = "Forbidden"
+REJECTED = "Rejected"
+CONFLICT = "Conflict"
+TERMINAL = "Terminal"
+
+INVALID_SPEC = "InvalidSpec"
+INVALID_STATUS = "InvalidStatus"
+NO_RESULT = "NoResult"
+UNDECLARED_PHASE = "UndeclaredPhase"
+ILLEGAL_TRANSITION = "IllegalTransition"
+UNDECLARED_OUTPUT = "UndeclaredOutput"
+INVALID_OUTPUT = "InvalidOutput"
+RETURNED_INPUT = "ReturnedInput"
+UNDECLARED_ACTION = "UndeclaredAction"
+INVALID_ACTION = "InvalidAction"
+RESERVED_STATUS = "ReservedStatus"
+UNKNOWN_PHASE = "UnknownPhase"
+NOT_DONE = "NotDone"
+
+INITIALIZED = "Initialized"
+FINALIZING = "Finalizing"
+FINALIZED = "Finalized"
+REPAIRED = "Repaired"

@@ -1,0 +1,102 @@
+"""What a sync stands on: the parts of one operator, and what all operators share."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from autopilot.base.clock import Clock
+    from autopilot.kube.cache import Cache
+    from autopilot.kube.client import KubeClient
+    from autopilot.kube.events import EventRecorder
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.machine.table import PhaseMachine
+    from autopilot.runtime.caches import BoundInput
+    from autopilot.runtime.definition import OperatorDefinition
+    from autopilot.runtime.metrics import Metrics
+    from autopilot.runtime.queue import WorkQueue
+    from autopilot.runtime.record import Key, SyncRecord
+    from autopilot.runtime.settings import LiveSettings, RuntimeOptions
+    from autopilot.runtime.workers import Workers
+    from autopilot.runtime.writes import Writer
+    from autopilot.telemetry.provider import SampleProvider
+
+RECORDS = 1000
+"""How many syncs a process remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One operator in this process.
+
+    Attributes:
+        definition: What the author declared.
+        machine: Its table of transitions.
+        primary: The cache of its own kind: the truth about what there is.
+        inputs: The declared inputs with their caches, by phase; the finalizer's under its name.
+        owned: The caches of what it made, by kind.
+        writer: For every write.
+        events: For Events.
+    """
+
+    definition: OperatorDefinition
+    machine: PhaseMachine
+    primary: Cache
+    inputs: Mapping[str, tuple[BoundInput, ...]]
+    owned: Mapping[ResourceType, Cache]
+    writer: Writer
+    events: EventRecorder
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a process remembers of a resource. Losing it, by a restart, loses nothing.
+
+    Attributes:
+        uid: The object's; another one is another resource.
+        phase: The phase last seen or written; None before the first sync.
+        gist: Of the last decision, to tell news from repetition.
+        hops: Phases entered in a row without staying in one.
+        input_missing: Whether the last sync lacked an input, so that a change of one may cure it.
+    """
+
+    uid: str
+    phase: str | None = None
+    gist: tuple[Any, ...] | None = None
+    hops: int = 0
+    input_missing: bool = False
+
+
+@dataclass(slots=True)
+class Commons:
+    """What all operators of a process share.
+
+    Attributes:
+        client: The API.
+        clock: For everything.
+        options: As started.
+        settings: As reloaded.
+        samples: Who answers queries.
+        workers: Where workers run.
+        metrics: The runtime's own.
+        queue: Who runs next.
+        memories: By resource.
+        records: The last syncs, the newest last.
+        on_record: Told of each sync.
+    """
+
+    client: KubeClient
+    clock: Clock
+    options: RuntimeOptions
+    settings: LiveSettings
+    samples: SampleProvider
+    workers: Workers
+    metrics: Metrics
+    queue: WorkQueue[Key]
+    memories: dict[Key, Memory] = field(default_factory=dict)
+    records: deque[SyncRecord] = field(default_factory=lambda: deque(maxlen=RECORDS))
+    on_record: Callable[[SyncRecord], None] | None = None

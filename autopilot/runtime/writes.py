@@ -1,0 +1,278 @@
+"""All writes of one operator, in their one safe order.
+
+(1) status that outputs follow from, (2) outputs and actions, (3) phase and conditions. Between any
+two the process may be killed: the next sync finds the same inputs and does what is left. A failed
+(1) never holds up what moves traffic back.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.logs import fields
+from autopilot.kube.client import ApiError, NotFound
+from autopilot.kube.differ import EVERYTHING, changed
+from autopilot.kube.marks import FINALIZER
+from autopilot.kube.ownership import describe, ownership
+from autopilot.kube.store import key_of
+from autopilot.mesh.steps import Plan
+from autopilot.runtime.acting import split_plan
+from autopilot.runtime.status import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from autopilot.base.errors import AutopilotError
+    from autopilot.kube.apply import Applier, Outcome
+    from autopilot.kube.cache import Cache
+    from autopilot.kube.client import Body, KubeClient
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.mesh.actions import Action
+    from autopilot.runtime.acting import Acting
+    from autopilot.runtime.caches import Caches
+    from autopilot.runtime.outputs import OutputSet
+
+_log = logging.getLogger("autopilot.writes")
+
+
+@dataclass(slots=True)
+class Written:
+    """What was changed.
+
+    Attributes:
+        changes: Each in a few words.
+        repairs: What a foreign hand had changed and was put back, each in a few words.
+        first: Whether step (1) was written: then the tick of this sync is used up.
+        outputs: How many outputs were written or deleted.
+        mesh: How many writes the actions took.
+    """
+
+    changes: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    first: bool = False
+    outputs: int = 0
+    mesh: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a decision asks for, besides phase and conditions.
+
+    Attributes:
+        status: The merge patch of step (1); empty for none.
+        outputs: The kinds that the worker spoke of.
+        actions: The whole wanted set; None leaves what stands.
+        finalizer: Whether the resource has to carry our finalizer before anything is written.
+    """
+
+    status: Mapping[str, Any]
+    outputs: tuple[OutputSet, ...] = ()
+    actions: tuple[Action, ...] | None = None
+    finalizer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a writer writes with.
+
+    Attributes:
+        operator: The operator's name.
+        kind: The primary kind.
+        client: The API.
+        manager: The field manager.
+        caches: Shown every answer.
+        owned: The caches of this operator's outputs, by kind.
+        applier: For outputs.
+        acting: For actions; None where no phase declares any.
+        dry_run: Write nothing.
+    """
+
+    operator: str
+    kind: ResourceType
+    client: KubeClient
+    manager: str
+    caches: Caches
+    owned: Mapping[ResourceType, Cache]
+    applier: Applier
+    acting: Acting | None = None
+    dry_run: bool = False
+
+
+class Writer:
+    """Writes for one operator.
+
+    Args:
+        means: See `Means`.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def carry_out(self, body: Body, wanted: Wanted, written: Written) -> Body:
+        """Steps (1) and (2).
+
+        Args:
+            body: The resource.
+            wanted: What is asked for.
+            written: Told of each change as soon as it is made, so that it is known even when a
+                later one fails.
+
+        Returns:
+            The resource after (1).
+
+        Raises:
+            ApiError: A write failed; those after it were not made, but for moves back.
+        """
+        back, rest = self._plan(body, wanted.actions)
+        try:
+            body = await self._first(body, wanted, written)
+        except NotFound:
+            raise
+        except ApiError:
+            await self._act(back, written)
+            raise
+        failed = await self._act(back, written)
+        for outputs in wanted.outputs:
+            await self._apply(body, outputs, written)
+        failed += await self._act(rest, written)
+        if failed:
+            raise failed[0]
+        for outputs in wanted.outputs:
+            # Last: traffic has left by now what is about to go.
+            await self._prune(body, outputs, written)
+        return body
+
+    async def undo(self, body: Body, written: Written) -> None:
+        """Undo every action of the resource, in the safe order.
+
+        Raises:
+            RetryLater: Not yet: callers would be left without ready pods.
+            AutopilotError: A step failed.
+        """
+        back, rest = self._plan(body, ())
+        failed = await self._act(back, written) + await self._act(rest, written)
+        if failed:
+            raise failed[0]
+
+    async def status(self, body: Body, patch: Mapping[str, Any], what: str = "status") -> Body:
+        """Change status fields, under the resource's version and uid.
+
+        Raises:
+            Conflict: The resource has changed since it was read.
+        """
+        if not patch:
+            return body
+        means, meta = self._means, body["metadata"]
+        if means.dry_run:
+            _log.info("would write", extra=fields(resource=describe(body), what=what, patch=patch))
+            return {**body, "status": merged(body.get("status") or {}, patch)}
+        known = {key: meta[key] for key in ("resourceVersion", "uid") if key in meta}
+        answer = await means.client.patch(
+            means.kind,
+            meta["name"],
+            meta.get("namespace"),
+            {"metadata": known, "status": dict(patch)},
+            subresource="status",
+            manager=means.manager,
+        )
+        means.caches.observe(means.kind, answer)
+        return answer
+
+    async def hold(self, body: Body, *, finalizer: bool) -> Body:
+        """Put our finalizer on the resource, or take it off.
+
+        Raises:
+            Conflict: The resource has changed since it was read.
+        """
+        means, meta = self._means, body["metadata"]
+        present = [str(each) for each in meta.get("finalizers") or []]
+        wanted = [each for each in present if each != FINALIZER] + [FINALIZER] * finalizer
+        if (FINALIZER in present) == finalizer:
+            return body
+        if means.dry_run:
+            _log.info("would write", extra=fields(resource=describe(body), what="finalizers"))
+            return {**body, "metadata": {**meta, "finalizers": wanted}}
+        known = {key: meta[key] for key in ("resourceVersion", "uid") if key in meta}
+        answer = await means.client.patch(
+            means.kind,
+            meta["name"],
+            meta.get("namespace"),
+            {"metadata": {**known, "finalizers": wanted}},
+            manager=means.manager,
+        )
+        if finalizer or wanted:
+            means.caches.observe(means.kind, answer)
+        return answer
+
+    async def _first(self, body: Body, wanted: Wanted, written: Written) -> Body:
+        if wanted.finalizer:
+            body = await self.hold(body, finalizer=True)
+        if wanted.status:
+            body = await self.status(body, wanted.status)
+            written.first = True
+            names = [name for name in wanted.status if name != "nextTick"]
+            written.changes += [f"status: {', '.join(names)}"] * bool(names)
+        return body
+
+    def _plan(self, body: Body, actions: Sequence[Action] | None) -> tuple[Plan, Plan]:
+        if actions is None or self._means.acting is None:
+            return Plan(), Plan()
+        return split_plan(self._means.acting.plan(body, actions))
+
+    async def _act(self, plan: Plan, written: Written) -> list[AutopilotError]:
+        acting = self._means.acting
+        if acting is None:
+            return []
+        if self._means.dry_run:
+            written.changes += [step.summary for step in plan.changes]
+            return list(plan.refused)
+        changes, failed = await acting.execute(plan)
+        written.mesh += len(changes)
+        written.changes += [change.summary for change in changes]
+        written.repairs += [change.summary for change in changes if change.repaired]
+        return failed
+
+    async def _apply(self, body: Body, outputs: OutputSet, written: Written) -> None:
+        means = self._means
+        kind = outputs.output.kind
+        owner = {"apiVersion": means.kind.api_version, "kind": means.kind.kind, **body}
+        for wanted in outputs.bodies:
+            meta = wanted["metadata"]
+            marked = ownership(owner, means.operator, meta.get("namespace")).mark(wanted)
+            live = means.owned[kind].get(meta.get("namespace"), meta["name"])
+            outcome = await means.applier.ensure(kind, marked, live)
+            self._note(outcome, live, written)
+
+    async def _prune(self, body: Body, outputs: OutputSet, written: Written) -> None:
+        means = self._means
+        kind = outputs.output.kind
+        uid = str(body["metadata"]["uid"])
+        keep = {key_of(wanted) for wanted in outputs.bodies}
+        gone = await means.applier.prune(kind, uid, keep, means.owned[kind].owned_by(uid))
+        written.outputs += len(gone)
+        written.changes += [f"{describe(each)}: deleted" for each in gone]
+
+    def _note(self, outcome: Outcome, live: Body | None, written: Written) -> None:
+        if not outcome.wrote:
+            return
+        what = describe(outcome.body)
+        paths = outcome.paths
+        if self._means.dry_run and live is not None:
+            paths = tuple(changed(_plain(outcome.body), _plain(live)))
+            if not paths:
+                return
+        where = "" if paths == (EVERYTHING,) else f" ({', '.join(paths)})"
+        summary = f"{what}: {outcome.action}{where}"
+        written.outputs += 1
+        written.changes.append(summary)
+        if outcome.action == "repaired":
+            written.repairs.append(summary)
+
+
+def _plain(body: Body) -> Body:
+    """A body without what a server adds to every write."""
+    hidden = ("managedFields", "resourceVersion", "generation")
+    metadata = {k: v for k, v in body["metadata"].items() if k not in hidden}
+    return {**body, "metadata": metadata}
