@@ -60,7 +60,7 @@ class Poller:
         self._clock = clock
         self._default_interval = default_interval
         self._timeout = timeout
-        self._on_sample = on_sample
+        self.on_sample = on_sample
         self._stale_after = stale_after
         self._groups: dict[tuple[Family, float], Group] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -225,9 +225,9 @@ class Poller:
         flight, entry.flight = entry.flight, None
         if flight is not None and not flight.done():
             flight.set_result(sample)
-        if self._on_sample is not None:
+        if self.on_sample is not None:
             for key in wake:
-                self._on_sample(key)
+                self.on_sample(key)
 
     def _settle_unanswered(self, group: Group, entries: Sequence[Entry]) -> None:
         for entry in entries:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 class SampleProvider(Protocol):
-    """Answers bound queries; a read is also a subscription."""
+    """Answers bound queries; a read is also a subscription.
+
+    Attributes:
+        on_sample: Told the key of each reader for whom there is a new sample; the runtime sets it.
+    """
+
+    on_sample: OnSample | None
 
     async def read(self, query: BoundQuery, reader_key: Hashable) -> Sample:
         """The present sample. Never raises for a source that fails: the sample says so."""
