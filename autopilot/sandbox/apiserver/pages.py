@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from autopilot.sandbox.apiserver.negotiation import accepted
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.faults import Faults
     from autopilot.sandbox.apiserver.journal import Journal
-    from autopilot.sandbox.apiserver.kinds import Registry
+    from autopilot.sandbox.apiserver.kinds import Kind, Registry
 
 _HEALTH = ("/livez", "/readyz", "/healthz")
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -75,17 +76,14 @@ class Pages:
             return web.Response(body=b"", headers={"Content-Type": _OPENAPI_V2})
         if len(parts) < 2 or parts[1] != "v3":
             raise errors.no_such_path()
-        from autopilot.sandbox.apiserver import openapi
-
         if len(parts) == 2:
-            return _json(openapi.openapi_v3_index(list(self.registry)))
-        if parts[2] == "api":
-            group, version = "", parts[3] if len(parts) > 3 else ""
-        else:
-            group, version = parts[3], parts[4] if len(parts) > 4 else ""
-        if not self.registry.within(group, version):
+            return _raw(_openapi_index(tuple(self.registry)))
+        where = (["", *parts[3:]] if parts[2] == "api" else parts[3:]) + ["", ""]
+        group, version = where[0], where[1]
+        kinds = self.registry.within(group, version)
+        if not kinds:
             raise errors.no_such_path()
-        return _json(openapi.openapi_v3_document(group, version, list(self.registry)))
+        return _raw(_openapi_document(group, version, tuple(kinds)))
 
     async def _sandbox(self, request: web.BaseRequest, parts: list[str]) -> web.Response:
         method, what = request.method, parts[0] if parts else ""
@@ -122,4 +120,23 @@ class Pages:
 
 
 def _json(body: Any) -> web.Response:
-    return web.Response(body=dumps(body), content_type="application/json")
+    return _raw(dumps(body))
+
+
+def _raw(data: bytes) -> web.Response:
+    return web.Response(body=data, content_type="application/json")
+
+
+# Definitions rarely change, and kubectl asks for these at every apply.
+@lru_cache(maxsize=2)
+def _openapi_index(kinds: tuple[Kind, ...]) -> bytes:
+    from autopilot.sandbox.apiserver.openapi import openapi_v3_index
+
+    return dumps(openapi_v3_index(kinds))
+
+
+@lru_cache(maxsize=64)
+def _openapi_document(group: str, version: str, kinds: tuple[Kind, ...]) -> bytes:
+    from autopilot.sandbox.apiserver.openapi import openapi_v3_document
+
+    return dumps(openapi_v3_document(group, version, kinds))

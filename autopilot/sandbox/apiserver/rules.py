@@ -41,7 +41,7 @@ def _containers(spec: Any, path: str) -> list[Cause]:
             why = f'Duplicate value: "{container["name"]}"'
             found.append(Cause(f"{here}.name", "FieldValueDuplicate", why))
         names.add(container["name"])
-        if not container.get("image") and not path.startswith("spec.containers"):
+        if not container.get("image"):
             found.append(_required(f"{here}.image"))
     return found
 

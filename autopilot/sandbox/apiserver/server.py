@@ -80,7 +80,8 @@ class ApiServer:
         if host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError(f"the sandbox listens on loopback only, not on {host}")
         loop = asyncio.get_running_loop()
-        self._web = web.Server(self._handler, access_log=None)
+        # A watch whose client leaves ends at once; no other operation pauses once it has begun.
+        self._web = web.Server(self._handler, access_log=None, handler_cancellation=True)
         self._listener = await loop.create_server(self._web, host, port, backlog=1024)
         at = self._listener.sockets[0].getsockname()
         name = f"[{at[0]}]" if ":" in at[0] else at[0]

@@ -38,7 +38,7 @@ class View:
 
     def of_body(self, body: Body) -> Body:
         """An object in the kind's version."""
-        if not self.shape or body.get("kind") == "Status":
+        if not self.shape or body["apiVersion"] != self.kind.api_version:
             return body
         if self.shape == "Table":
             return self._table([body], body["metadata"].get("resourceVersion", ""))
