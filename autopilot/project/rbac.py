@@ -6,30 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autopilot.kube.kinds import KNOWN, LEASES, METRICS
+from autopilot.mesh.providers import provider
 from autopilot.project.kinds import kinds_of, primary_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autopilot.kube.kinds import ResourceType
+    from autopilot.mesh.provider import Provider
     from autopilot.spec.operator_config import OperatorConfig
     from autopilot.spec.project import FinalizerSpec, OperatorSpec
 
 READ = ("get", "list", "watch")
 OWN = (*READ, "create", "patch", "delete")
 _ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
-
-ACTION_RULES: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
-    "split": (
-        ("networking.istio.io", "virtualservices", OWN),
-        ("", "services", READ),
-    ),
-    "scale": (
-        ("apps", "deployments", (*READ, "patch")),
-        ("apps", "deployments/scale", ("get", "patch")),
-    ),
-}
-"""What each action touches: group, resource, verbs."""
 
 
 @dataclass
@@ -72,6 +62,7 @@ def rules_by_namespace(
     """
     found: dict[str, Rules] = {}
     home = config.watch_namespace
+    mesh = provider(config.mesh_provider)
     for operator in operators:
         base = found.setdefault(home, Rules())
         _primary(operator, base)
@@ -79,7 +70,7 @@ def rules_by_namespace(
         if operator.enable_finalizer:
             owners.append(operator.finalizer)
         for owner in owners:
-            _declared(operator, owner, found, home)
+            _declared(operator, owner, found, home, mesh)
     _drop_covered(found)
     return found
 
@@ -87,13 +78,17 @@ def rules_by_namespace(
 def _primary(operator: OperatorSpec, rules: Rules) -> None:
     kind = primary_kind(operator)
     rules.add(kind.group, kind.plural, (*READ, "patch"))
-    rules.add(kind.group, f"{kind.plural}/status", ("get", "update", "patch"))
+    rules.add(kind.group, f"{kind.plural}/status", ("get", "patch"))
     rules.add(kind.group, f"{kind.plural}/finalizers", ("update",))
     rules.add("", "events", ("create", "patch"))
 
 
 def _declared(
-    operator: OperatorSpec, owner: FinalizerSpec, found: dict[str, Rules], home: str
+    operator: OperatorSpec,
+    owner: FinalizerSpec,
+    found: dict[str, Rules],
+    home: str,
+    mesh: Provider,
 ) -> None:
     kinds = kinds_of(operator)
     for entry in owner.inputs:
@@ -104,9 +99,10 @@ def _declared(
         _read(kinds[entry.kind], entry.only, rules)
     for name in owner.outputs:
         found[home].add(kinds[name].group, name, OWN)
-    for action in owner.actions:
-        for group, resource, verbs in ACTION_RULES[action]:
-            found[home].add(group, resource, verbs)
+    for need in mesh.needs(owner.actions):
+        found[home].add(need.kind.group, need.kind.plural, need.verbs)
+        for name, verbs in need.subresources.items():
+            found[home].add(need.kind.group, f"{need.kind.plural}/{name}", verbs)
 
 
 def _read(kind: ResourceType, only: tuple[str, ...], rules: Rules) -> None:
