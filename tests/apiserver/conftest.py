@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from apiserver_kit import DEFINITIONS, Api, definition
 
 from autopilot.sandbox.apiserver.server import ApiServer
-
-from apiserver_kit import DEFINITIONS, Api, definition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.faults import Faults
     from autopilot.sandbox.apiserver.journal import Journal
     from autopilot.sandbox.apiserver.kinds import Kind, Registry
+    from autopilot.sandbox.apiserver.openapi import Kind as Described
 
 _HEALTH = ("/livez", "/readyz", "/healthz")
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -132,11 +133,20 @@ def _raw(data: bytes) -> web.Response:
 def _openapi_index(kinds: tuple[Kind, ...]) -> bytes:
     from autopilot.sandbox.apiserver.openapi import openapi_v3_index
 
-    return dumps(openapi_v3_index(kinds))
+    return dumps(openapi_v3_index([_described(kind) for kind in kinds]))
 
 
 @lru_cache(maxsize=64)
 def _openapi_document(group: str, version: str, kinds: tuple[Kind, ...]) -> bytes:
     from autopilot.sandbox.apiserver.openapi import openapi_v3_document
 
-    return dumps(openapi_v3_document(group, version, kinds))
+    return dumps(openapi_v3_document(group, version, [_described(kind) for kind in kinds]))
+
+
+def _described(kind: Kind) -> Described:
+    from autopilot.sandbox.apiserver.openapi import Kind as Described
+
+    subresources = tuple(sorted(kind.subresources))
+    return Described(
+        kind.group, kind.version, kind.kind, kind.plural, kind.namespaced, kind.schema, subresources
+    )
