@@ -12,7 +12,7 @@ from autopilot.project.validate import check_operator, check_project
 from autopilot.spec.names import snake
 from autopilot.spec.operator_config import OperatorConfig
 from autopilot.spec.positions import Document, read
-from autopilot.spec.problems import validated
+from autopilot.spec.problems import validated, without_unknown
 from autopilot.spec.project import OperatorSpec
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def parse(text: str, file: str) -> Parsed:
             problems.append(document.problem((), "is no map", "write `key: value` lines"))
             continue
         operator, found = validated(OperatorSpec, document)
+        operator = operator or without_unknown(OperatorSpec, document)
         problems += found
         if isinstance(document.value.get("operatorName"), str):
             name = name or document.value["operatorName"]

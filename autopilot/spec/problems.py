@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import types
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -54,6 +55,29 @@ def validated(
     except ValidationError as error:
         details = error.errors(include_url=False)
         return None, [_problem(model, document, tuple(at), detail) for detail in details]
+
+
+def without_unknown(model: type[M], document: Document) -> M | None:
+    """The model of a document without the keys that nobody knows; None if more is wrong.
+
+    So that one misspelt key doesn't hide every error that only a whole model shows.
+    """
+    try:
+        return model.model_validate(document.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    if any(detail["type"] != "extra_forbidden" for detail in details):
+        return None
+    value = copy.deepcopy(document.value)
+    for detail in details:
+        here = value
+        for part in detail["loc"][:-1]:
+            here = here[part]
+        here.pop(detail["loc"][-1], None)
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
