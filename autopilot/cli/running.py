@@ -1,0 +1,162 @@
+"""Puts an operator together: project, API, telemetry, mesh, runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from autopilot.base import logs
+from autopilot.base.clock import SystemClock
+from autopilot.kube.http import connect
+from autopilot.mesh.providers import provider
+from autopilot.project.definition import load_definitions
+from autopilot.project.watch import ConfigWatch
+from autopilot.runtime.operator import Runtime
+from autopilot.runtime.settings import RuntimeOptions
+from autopilot.telemetry.poller import Poller
+from autopilot.telemetry.prometheus import PrometheusSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from autopilot.base.clock import Clock
+    from autopilot.kube.client import KubeClient
+    from autopilot.project.load import Project
+    from autopilot.runtime.definition import OperatorDefinition
+    from autopilot.spec.operator_config import OperatorConfig
+
+_log = logging.getLogger("autopilot.run")
+
+_QUERY_TIMEOUT = 5.0
+"""Seconds for one query to the metrics server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `autopilot run` was asked for.
+
+    Attributes:
+        directory: The project.
+        kubeconfig: A path; None to search as kubectl does.
+        context: A context of it; None for its current one.
+        metrics_server: Prometheus's address; empty to ask the provider.
+        dry_run: Write nothing.
+        json_lines: Log as JSON.
+    """
+
+    directory: Path
+    kubeconfig: str | None
+    context: str | None
+    metrics_server: str
+    dry_run: bool
+    json_lines: bool
+
+
+async def serve(wish: Wish) -> int:
+    """Run until a signal; returns the exit code.
+
+    Raises:
+        InvalidInput: The project or its configuration is wrong.
+        ApiError: The API refuses from the start.
+    """
+    project, definitions = load_definitions(wish.directory)
+    logs.configure(project.config.logging_level, json_lines=wish.json_lines)
+    for note in project.notes:
+        click.echo(f"note: {note}", err=True)
+    clock = SystemClock()
+    mesh = provider(project.config.mesh_provider)
+    client = await connect(wish.kubeconfig, wish.context, user_agent=f"autopilot/{project.name}")
+    try:
+        address = wish.metrics_server or mesh.prometheus_address(project.config.control_plane_ns)
+        _introduce(wish, project, client, address)
+        source = PrometheusSource(address)
+        try:
+            samples = Poller(
+                source,
+                clock,
+                default_interval=project.config.work_interval.total_seconds(),
+                timeout=_QUERY_TIMEOUT,
+            )
+            runtime = Runtime(
+                definitions,
+                client=client,
+                samples=samples,
+                provider=mesh,
+                clock=clock,
+                options=options(project.config, dry_run=wish.dry_run),
+            )
+            await _until_stopped(runtime, _watch(project, definitions, runtime, clock))
+        finally:
+            await source.close()
+    finally:
+        await client.close()
+    return 0
+
+
+def options(config: OperatorConfig, *, dry_run: bool) -> RuntimeOptions:
+    """The runtime's options from `autopilot-operator.yaml`."""
+    return RuntimeOptions(
+        work_interval=config.work_interval,
+        config=config.config,
+        watch_namespace=config.watch_namespace,
+        dry_run=dry_run,
+        metrics_addr=config.metrics_addr,
+    )
+
+
+def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -> None:
+    """Say where it will act, before it does."""
+    kinds = ", ".join(operator.kind for operator in project.operators)
+    where = project.config.watch_namespace or "all namespaces"
+    lines = [
+        f"operator   {project.name} ({kinds})",
+        f"context    {client.context}",
+        f"server     {client.server}",
+        f"namespace  {where}",
+        f"metrics    {metrics}",
+    ]
+    if wish.dry_run:
+        lines.append("dry run    nothing will be written")
+    if project.config.enable_leader_election:
+        lines.append("leader election is not in force in this version: run one replica only")
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _watch(
+    project: Project, definitions: Sequence[OperatorDefinition], runtime: Runtime, clock: Clock
+) -> ConfigWatch:
+    def changed(config: OperatorConfig) -> None:
+        runtime.reload(
+            config=config.config,
+            work_interval=config.work_interval,
+            log_level=config.logging_level,
+        )
+        fixed = ("watch_namespace", "metrics_addr", "mesh_provider", "control_plane_ns")
+        later = [name for name in fixed if getattr(config, name) != getattr(project.config, name)]
+        if later:
+            _log.warning("takes effect at the next start", extra=logs.fields(changed=later))
+
+    models = [definition.config for definition in definitions]
+    return ConfigWatch(project.config_path, changed, clock, models=models)
+
+
+async def _until_stopped(runtime: Runtime, watch: ConfigWatch) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watching = asyncio.create_task(watch.run(), name="configuration")
+    try:
+        await runtime.run(stop)
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
