@@ -89,12 +89,15 @@ class WorkQueue(Generic[K]):
 
     async def settled(self) -> None:
         """Wait until nobody waits or runs; timers, back-offs and blocked keys don't count."""
-        await self._idle.wait()
+        while not self.idle:
+            # A timer that is up is taken by the next turn of the event loop.
+            await (asyncio.sleep(0) if self._idle.is_set() else self._idle.wait())
 
     @property
     def idle(self) -> bool:
         """Whether nobody waits or runs."""
-        return self._idle.is_set()
+        up = self.schedule.next_time()
+        return self._idle.is_set() and (up is None or up > self._clock.monotonic())
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run keys until told to stop, then wait for those that run; the caller bounds the wait."""

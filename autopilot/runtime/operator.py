@@ -1,0 +1,292 @@
+"""The runtime: serves operators against one API until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.clock import Clock, SystemClock
+from autopilot.base.logs import fields
+from autopilot.runtime.assemble import Parts, assemble
+from autopilot.runtime.caches import Caches, Scope
+from autopilot.runtime.caught_up import caught_up
+from autopilot.runtime.http import MetricsServer, Probes
+from autopilot.runtime.metrics import Metrics
+from autopilot.runtime.queue import WorkQueue
+from autopilot.runtime.record import Key
+from autopilot.runtime.served import Commons, Memory
+from autopilot.runtime.settings import LiveSettings, RuntimeOptions
+from autopilot.runtime.sync import Syncer
+from autopilot.runtime.wakes import Wakes
+from autopilot.runtime.workers import LOST_LIMIT, Workers
+from autopilot.telemetry.poller import Poller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+    from datetime import timedelta
+
+    from autopilot.kube.client import KubeClient
+    from autopilot.mesh.provider import Provider
+    from autopilot.runtime.definition import OperatorDefinition
+    from autopilot.runtime.queue import Ran
+    from autopilot.runtime.record import SyncRecord
+    from autopilot.runtime.schedule import Turn
+    from autopilot.telemetry.provider import SampleProvider
+
+_log = logging.getLogger("autopilot.runtime")
+
+
+class Runtime:
+    """Serves operators.
+
+    Args:
+        definitions: What to serve; their names differ.
+        client: The API; stays the caller's to close.
+        samples: Who answers queries; None where no address is known: every sample is unknown.
+        provider: The mesh; None where no operator acts on one.
+        clock: For everything; None for the machine's own.
+        options: See `RuntimeOptions`.
+
+    Raises:
+        InvalidInput: A definition makes no state machine, or the `config:` map doesn't fit.
+    """
+
+    def __init__(
+        self,
+        definitions: Sequence[OperatorDefinition],
+        *,
+        client: KubeClient,
+        samples: SampleProvider | None = None,
+        provider: Provider | None = None,
+        clock: Clock | None = None,
+        options: RuntimeOptions | None = None,
+    ) -> None:
+        self.options = options or RuntimeOptions()
+        self.definitions = tuple(definitions)
+        self._clock: Clock = clock or SystemClock()
+        self.metrics = Metrics(self.definitions)
+        self.settings = LiveSettings(
+            self.definitions, self.options.work_interval, self.options.config
+        )
+        interval = self.options.work_interval.total_seconds()
+        self._samples: SampleProvider = samples or Poller(
+            None, self._clock, default_interval=interval, timeout=1.0
+        )
+        self._samples.on_sample = self._on_sample
+        self._memories: dict[Key, Memory] = {}
+        self._caches = Caches(client, self._clock, self.options.caches)
+        self.queue: WorkQueue[Key] = WorkQueue(
+            self._run, clock=self._clock, workers=self.options.workers
+        )
+        parts = Parts(
+            client=client,
+            clock=self._clock,
+            caches=self._caches,
+            wakes=Wakes(self._wake, self._memories),
+            scope=Scope(self.options.watch_namespace),
+            provider=provider,
+            dry_run=self.options.dry_run,
+            instance=f"{socket.gethostname()}-{os.getpid()}",
+        )
+        self._served = {d.name: assemble(d, parts) for d in self.definitions}
+        self._commons = Commons(
+            client=client,
+            clock=self._clock,
+            options=self.options,
+            settings=self.settings,
+            samples=self._samples,
+            workers=Workers(self._clock),
+            metrics=self.metrics,
+            queue=self.queue,
+            memories=self._memories,
+        )
+        self._syncer = Syncer(self._served, self._commons)
+        self._server = MetricsServer(
+            self.options.metrics_addr,
+            self.metrics,
+            Probes(live=lambda: "", ready=self._not_ready, refresh=self._refresh),
+        )
+        self._serving = False
+        self._syncs = 0
+
+    @property
+    def metrics_url(self) -> str:
+        """Where metrics and probes are served; empty while they aren't."""
+        return self._server.url
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves: caches filled, not too many workers lost."""
+        return not self._not_ready()
+
+    @property
+    def records(self) -> Sequence[SyncRecord]:
+        """The last syncs, the newest last."""
+        return tuple(self._commons.records)
+
+    def on_record(self, tell: Callable[[SyncRecord], None]) -> None:
+        """Have `tell` called with the record of each sync that asked a worker, once it is over."""
+        self._commons.on_record = tell
+
+    def wake(self, operator: str, namespace: str, name: str) -> None:
+        """Look at a resource again. From the runtime's own loop only."""
+        if operator in self._served:
+            self.queue.wake(Key(operator, namespace, name))
+
+    def reload(
+        self,
+        *,
+        config: Mapping[str, Any],
+        work_interval: timedelta,
+        log_level: int | None = None,
+    ) -> None:
+        """Go on under new settings.
+
+        Raises:
+            InvalidInput: They are wrong; those before go on.
+        """
+        self.settings.reload(config=config, work_interval=work_interval, log_level=log_level)
+        _log.info("configuration reloaded", extra=fields(work_interval=str(work_interval)))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; running syncs finish, then it leaves.
+
+        Raises:
+            InvalidInput: The metrics' address can't be used.
+        """
+        await self._server.start()
+        ending = asyncio.Event()
+        background = [
+            self._task(self._caches.run(ending), "caches"),
+            self._task(self._samples.run(ending), "samples"),
+            *(self._task(s.events.run(ending), f"events {n}") for n, s in self._served.items()),
+        ]
+        if self.options.shell:
+            background.append(self._task(self._shell(ending), "shell"))
+        work = self._task(self._work(stop), "work")
+        try:
+            await asyncio.wait([work, *background], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._serving = False
+            await self._leave(work, background, ending)
+        for task in (work, *background):
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def settled(self, timeout: float = 10.0) -> None:
+        """For tests: wait until nobody waits for a sync and the caches hold what the API holds.
+
+        Args:
+            timeout: Real seconds.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
+        async with asyncio.timeout(timeout):
+            while True:
+                await self.queue.settled()
+                syncs = self._syncs
+                if self._serving and await caught_up(self._commons.client, self._caches):
+                    await asyncio.sleep(0)
+                    if self.queue.idle and syncs == self._syncs:
+                        return
+                await asyncio.sleep(0.002)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        if await self._caches_filled(stop):
+            self._serving = True
+            _log.info("serving", extra=fields(operators=sorted(self._served)))
+            await self.queue.serve(stop)
+
+    async def _caches_filled(self, stop: asyncio.Event) -> bool:
+        """Wait for the first lists; False when told to stop before."""
+        filled = self._task(self._filled(), "filling")
+        stopped = self._task(stop.wait(), "stopped")
+        try:
+            await asyncio.wait(
+                {filled, stopped},
+                timeout=self.options.start_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            filled.cancel()
+            stopped.cancel()
+            await asyncio.gather(filled, stopped, return_exceptions=True)
+        for cache in self._caches:
+            if not cache.synced.is_set():
+                _log.warning("cache isn't filled", extra=fields(why=cache.why))
+        return not stop.is_set()
+
+    async def _filled(self) -> None:
+        for cache in self._caches:
+            while not cache.synced.is_set() and not cache.absent:
+                waiting = self._task(cache.synced.wait(), "synced")
+                await asyncio.wait({waiting}, timeout=0.05)
+                waiting.cancel()
+
+    async def _leave(
+        self,
+        work: asyncio.Task[Any],
+        background: Sequence[asyncio.Task[Any]],
+        ending: asyncio.Event,
+    ) -> None:
+        await asyncio.wait({work}, timeout=self.options.stop_timeout)
+        if not work.done():
+            _log.warning("syncs were cut short", extra=fields(running=self.queue.schedule.running))
+            work.cancel()
+            await self.queue.abandon()
+        for served in self._served.values():
+            try:
+                async with asyncio.timeout(2.0):
+                    await served.events.flush()
+            except TimeoutError:
+                _log.warning("Events were left unsent")
+        ending.set()
+        await asyncio.wait(background, timeout=5.0)
+        for task in (work, *background):
+            task.cancel()
+        await asyncio.gather(work, *background, return_exceptions=True)
+        await self._server.close()
+
+    async def _shell(self, ending: asyncio.Event) -> None:
+        from autopilot.runtime.kopf_shell import KopfShell
+
+        kinds = {d.name: d.kind for d in self.definitions}
+        await KopfShell(kinds, self._commons.client, self.wake, self.options.watch_namespace).run(
+            ending
+        )
+
+    async def _run(self, turn: Turn[Key]) -> Ran:
+        self._syncs += 1
+        return await self._syncer.run(turn)
+
+    def _wake(self, key: Key, fresh: bool) -> None:
+        self.queue.wake(key, fresh=fresh)
+
+    def _on_sample(self, reader: Hashable) -> None:
+        if isinstance(reader, Key):
+            self.queue.wake(reader)
+
+    def _not_ready(self) -> str:
+        if not self._serving:
+            return "caches are being filled, or it is stopping"
+        if self._commons.workers.lost >= LOST_LIMIT:
+            return f"{self._commons.workers.lost} workers were given up and still run"
+        missing = [s.primary.why for s in self._served.values() if not s.primary.available]
+        return "; ".join(missing)
+
+    def _refresh(self) -> None:
+        self.metrics.depth.set(self.queue.schedule.depth)
+        self.metrics.lost.set(self._commons.workers.lost)
+        for cache in self._caches:
+            where = cache.selection
+            self.metrics.available.labels(
+                cache.kind.qualified, where.namespace or "", where.labels or where.fields
+            ).set(int(cache.available))
+
+    @staticmethod
+    def _task(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        return asyncio.create_task(work, name=name)

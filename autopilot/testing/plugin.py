@@ -1,0 +1,1 @@
+"""The pytest plugin: fixtures `worker` and `flight` for the authors of operators."""
