@@ -1,3 +1,3 @@
-from conftest_mesh import box, client, envoy
+from conftest_mesh import api, box, client, envoy
 
-__all__ = ["box", "client", "envoy"]
+__all__ = ["api", "box", "client", "envoy"]

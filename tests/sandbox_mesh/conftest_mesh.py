@@ -234,15 +234,17 @@ class Box:
 
     async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
         async with asyncio.timeout(seconds):
-            while not await condition():
+            while not await condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
-    async def until_answers(self, host: str, wanted: str, **more: Any) -> None:
+    async def until_answers(
+        self, host: str, wanted: str, *, seconds: float = 5, **more: Any
+    ) -> None:
         async def met() -> bool:
             status, text = await self.get(host, **more)
             return wanted in (str(status), text)
 
-        await self.until(met)
+        await self.until(met, seconds)
 
     async def events(self, reason: str) -> list[Body]:
         listing = await self.client.list(KNOWN["events"], "default")
@@ -257,11 +259,19 @@ class Box:
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
+async def api() -> AsyncIterator[ApiServer]:
     server = ApiServer()
     await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def client(api: ApiServer, tmp_path: Path) -> AsyncIterator[KubeClient]:
     file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(server.kubeconfig()))
+    file.write_text(json.dumps(api.kubeconfig()))
     made = await connect(str(file))
     try:
         for definition in crds():
@@ -269,7 +279,6 @@ async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
         yield made
     finally:
         await made.close()
-        await server.stop()
 
 
 @pytest.fixture

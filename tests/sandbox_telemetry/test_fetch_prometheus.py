@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.sandbox.telemetry import fetch
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def unsupported(body: Body) -> list[str]:
             simple = ((item.get("trafficPolicy") or {}).get("loadBalancer") or {}).get("simple")
             if simple == "PASSTHROUGH":
                 found.append(f"{path}.trafficPolicy.loadBalancer.simple: PASSTHROUGH")
-    return found
+    return sorted(found)
 
 
 def _numbered(path: str, items: list[Body] | None) -> list[tuple[str, Body]]:

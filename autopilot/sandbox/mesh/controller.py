@@ -106,14 +106,17 @@ class Mesh:
                 await self._clock.sleep(0.005)
         while not await self._recall_callers():
             await self._clock.sleep(_RETRY)
+        failures = 0
         while True:
             self._wake.clear()
             try:
                 await self._pass()
             except (RetryLater, ApiError) as error:
                 _log.warning("the mesh is behind, trying again", extra=fields(error=str(error)))
-                await self._clock.sleep(_RETRY)
+                await self._clock.sleep(min(_LOOK, _RETRY * 2**failures))
+                failures = min(failures + 1, 10)
                 continue
+            failures = 0
             await self._next_pass()
 
     async def _next_pass(self) -> None:

@@ -85,9 +85,13 @@ def problems(route: Body) -> list[str]:
     found += ["a destination has a host" for d in destinations if not _host(d)]
     try:
         _action(route, lambda destination: str(destination.get("host", "")))
-        _fault(route.get("fault") or {})
-    except (Wrong, KeyError, TypeError, ValueError) as error:
-        found.append(f"{error}")
+        for match in route.get("match") or ():
+            envoy_match(match)
+    except Wrong as error:
+        found.append(str(error))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Our CRDs let none of these through; another server's might.
+        found.append(f"a field has the wrong type: {error!r}")
     return found
 
 

@@ -165,9 +165,6 @@ class Translator:
             if domains:
                 made = self._routes_of(body, source, 80)
                 yield {"name": plain(f"host~{host}"), "domains": domains, "routes": made}
-        if "*" not in taken:
-            nowhere = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
-            yield {"name": "nowhere", "domains": ["*"], "routes": [nowhere]}
 
     def _gateway_routes(self, source: Source) -> dict[str, list[Body]]:
         """What gateways serve: here the routes of all VirtualServices of a host are joined."""

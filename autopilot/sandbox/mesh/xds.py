@@ -31,10 +31,8 @@ _STATS = (
     r"^(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\..*)"
     r"\.(version_text|update_(rejected|failure))$"
 )
-_REASON = re.compile(
-    r"(?:update rejected|update failed|rejected because|config_update_rejected)[^:]*: ?(.*)"
-)
-_NOWHERE: Body = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
+_REASON = re.compile(r"config update (?:rejected|failed)[^:]*: (.*?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
+_NOISE = re.compile(r"goo\.gle/\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Rejected:
 class _Refusal(Exception):
     def __init__(self, subscription: str, reason: str) -> None:
         super().__init__(reason)
-        self.rejected = Rejected(subscription, reason)
+        self.at = subscription
 
 
 class Publisher:
@@ -82,6 +80,9 @@ class Publisher:
         self._run = uuid.uuid4().hex[:8]
         self._count = itertools.count(1)
         self._refused: dict[str, int] | None = None
+        self._log_begin = 0
+        # Written, and nobody knows whether Envoy took it.
+        self._unsure: set[str] = set()
         self._clusters = files.read(directory, files.CLUSTERS)
         self._listeners = files.read(directory, files.LISTENERS)
         self._routes = {
@@ -97,11 +98,15 @@ class Publisher:
         """
         before = (dict(self._clusters), dict(self._listeners), dict(self._routes))
         written: list[str] = []
+        self._log_begin = self._log.stat().st_size if self._log.exists() else 0
         try:
             await self._steps(wanted, written)
         except _Refusal as refusal:
-            await self._restore(*before)
-            return refusal.rejected
+            try:
+                await self._restore(*before, clusters_first=refusal.at == files.CLUSTERS)
+            except _Refusal as second:
+                raise RetryLater(f"Envoy refuses what it ran before: {second}") from second
+            return Rejected(refusal.at, str(refusal))
         return Acked(tuple(written))
 
     async def _steps(self, wanted: Snapshot, written: list[str]) -> None:
@@ -112,8 +117,7 @@ class Publisher:
         if new:
             for name in new:
                 # Not acknowledged: nobody subscribes before the listener is there.
-                empty = {"name": name, "domains": ["*"], "routes": [_NOWHERE]}
-                self._write(name, [{"name": name, "virtual_hosts": [empty]}])
+                self._write(name, [{"name": name}])
                 self._routes[name] = {}
             await self._set_listeners(self._listeners | new, written)
         await self._set_routes(wanted.routes, written)
@@ -124,14 +128,14 @@ class Publisher:
         await self._set_clusters(wanted.clusters, written)
 
     async def _set_clusters(self, wanted: dict[str, Body], written: list[str]) -> None:
-        if wanted != self._clusters:
+        if wanted != self._clusters or files.CLUSTERS in self._unsure:
             version = self._write(files.CLUSTERS, list(wanted.values()))
             self._clusters = dict(wanted)
             await self._acknowledged({files.CLUSTERS: version})
             written.append(files.CLUSTERS)
 
     async def _set_listeners(self, wanted: dict[str, Body], written: list[str]) -> None:
-        if wanted != self._listeners:
+        if wanted != self._listeners or files.LISTENERS in self._unsure:
             version = self._write(files.LISTENERS, list(wanted.values()))
             self._listeners = dict(wanted)
             await self._acknowledged({files.LISTENERS: version})
@@ -140,22 +144,29 @@ class Publisher:
     async def _set_routes(self, wanted: dict[str, Body], written: list[str]) -> None:
         versions = {}
         for name, routes in wanted.items():
-            if routes != self._routes.get(name):
+            if routes != self._routes.get(name) or name in self._unsure:
                 versions[name] = self._write(name, [routes])
                 self._routes[name] = routes
         await self._acknowledged(versions)
         written.extend(versions)
 
     async def _restore(
-        self, clusters: dict[str, Body], listeners: dict[str, Body], routes: dict[str, Body]
+        self,
+        clusters: dict[str, Body],
+        listeners: dict[str, Body],
+        routes: dict[str, Body],
+        *,
+        clusters_first: bool,
     ) -> None:
         """Put the configuration before back; Envoy has run all of it, so it accepts it.
 
         The refused part is written anew even though Envoy still runs what was there: a file that
-        it refuses must not be what it finds when it restarts.
+        it refuses must not be what it finds when it restarts. Where clusters were refused, no
+        route names the new ones yet; else the routes must let go of them first.
         """
         ignored: list[str] = []
-        await self._set_clusters(self._clusters | clusters, ignored)
+        if clusters_first:
+            await self._set_clusters(clusters, ignored)
         await self._set_routes({name: r for name, r in routes.items() if r}, ignored)
         await self._set_listeners(listeners, ignored)
         for name in [name for name in self._routes if name not in routes]:
@@ -171,19 +182,22 @@ class Publisher:
     async def _acknowledged(self, versions: dict[str, str]) -> None:
         """Wait until Envoy runs these versions; `_Refusal` when it refuses one."""
         waiting = dict(versions)
-        offset = self._log.stat().st_size if self._log.exists() else 0
+        self._unsure |= set(versions)
         deadline = self._clock.monotonic() + _PATIENCE
         while waiting:
             stats = await self._admin.stats(_STATS)
-            running = _by_subscription(stats, "version_text")
-            waiting = {s: v for s, v in waiting.items() if running.get(s) != v}
-            refused = _refusals_in(stats)
-            known = self._refused or {}
+            refused, known = _refusals_in(stats), self._refused or {}
             for subscription in waiting:
+                # Strictly before the version: Envoy shows that of clusters which it took in part.
                 if refused.get(subscription, 0) > known.get(subscription, 0):
                     self._refused = refused
-                    raise _Refusal(subscription, self._reason(offset))
-            self._refused = refused if not waiting else known
+                    raise _Refusal(subscription, await self._reason())
+            running = _by_subscription(stats, "version_text")
+            self._unsure -= {s for s, v in waiting.items() if running.get(s) == v}
+            waiting = {s: v for s, v in waiting.items() if running.get(s) != v}
+            # A count that has fallen is a new Envoy's.
+            still = {s: min(n, known.get(s, n)) for s, n in refused.items()}
+            self._refused = still if waiting else refused
             if waiting:
                 if self._clock.monotonic() > deadline:
                     raise RetryLater(f"Envoy doesn't take up {', '.join(sorted(waiting))}")
@@ -192,13 +206,16 @@ class Publisher:
     async def _refusals(self) -> dict[str, int]:
         return _refusals_in(await self._admin.stats(_STATS))
 
-    def _reason(self, offset: int) -> str:
-        """What Envoy's log has said last about a refusal."""
-        with self._log.open("rb") as log:
-            log.seek(max(0, offset - 4000))
-            lines = log.read().decode(errors="replace").splitlines()
-        found = [match.group(1) for line in lines if (match := _REASON.search(line))]
-        return found[-1] if found else "Envoy gave no reason"
+    async def _reason(self) -> str:
+        """What Envoy's log has said of a refusal since the publishing began."""
+        for _ in range(20):
+            with self._log.open("rb") as log:
+                log.seek(self._log_begin)
+                found = _REASON.findall(log.read().decode(errors="replace"))
+            if found:
+                return " ".join(_NOISE.sub("", found[-1]).split())
+            await asyncio.sleep(0.005)
+        return "Envoy gave no reason"
 
 
 def _by_subscription(stats: dict[str, Any], field: str) -> dict[str, Any]:
