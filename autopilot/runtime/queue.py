@@ -161,7 +161,7 @@ class WorkQueue(Generic[K]):
         timer: asyncio.Task[Any] | None = None
         up = self.schedule.next_time()
         if up is not None and len(self._tasks) < self._workers:
-            timer = asyncio.create_task(self._clock.sleep(up - self._clock.monotonic()))
+            timer = asyncio.create_task(self._until(up))
             waits.add(timer)
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -169,3 +169,8 @@ class WorkQueue(Generic[K]):
             changed.cancel()
             if timer is not None:
                 timer.cancel()
+
+    async def _until(self, when: float) -> None:
+        # Reckoned when it begins to wait: on virtual time the clock may have moved meanwhile.
+        while (left := when - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left)
