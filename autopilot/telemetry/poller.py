@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _STALE_INTERVALS = 3
 _STALE_SECONDS = 15.0
 _CONCURRENCY = 8
+_SHORTEST_NAP = 0.001
 
 
 class Poller:
@@ -102,6 +103,8 @@ class Poller:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll for subscribers until told to stop, then let go of everything in flight."""
+        end = asyncio.create_task(stop.wait())
+        end.add_done_callback(self._wake)
         try:
             while not stop.is_set():
                 self._changed.clear()
@@ -110,8 +113,9 @@ class Poller:
                 for group in self._groups.values():
                     if now >= group.due:
                         self._poll(group, now)
-                await self._pause(stop)
+                await self._pause()
         finally:
+            end.cancel()
             await self.close()
 
     async def close(self) -> None:
@@ -143,22 +147,24 @@ class Poller:
             if not group.entries:
                 del self._groups[key]
 
-    async def _pause(self, stop: asyncio.Event) -> None:
+    async def _pause(self) -> None:
         """Until the next poll is due, a group is new, or the end."""
-        waits: list[asyncio.Task[Any]] = [
-            asyncio.create_task(stop.wait()),
-            asyncio.create_task(self._changed.wait()),
-        ]
+        nap = None
         if self._groups:
             due = min(group.due for group in self._groups.values())
-            seconds = max(0.001, due - self._clock.monotonic())
-            waits.append(asyncio.create_task(_sleep(self._clock, seconds)))
+            seconds = max(_SHORTEST_NAP, due - self._clock.monotonic())
+            nap = asyncio.create_task(_sleep(self._clock, seconds))
+            nap.add_done_callback(self._wake)
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await self._changed.wait()
         finally:
-            for task in waits:
-                task.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            if nap is not None:
+                nap.cancel()
+
+    def _wake(self, task: asyncio.Task[Any]) -> None:
+        # A nap that is cancelled because something else happened must not count as one more thing.
+        if not task.cancelled():
+            self._changed.set()
 
     def _poll(self, group: Group, now: float) -> None:
         group.due = now + group.interval

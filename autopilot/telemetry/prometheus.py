@@ -125,10 +125,10 @@ class PrometheusSource:
                 result = self._connect.custom_query(promql, timeout=left)
         except PrometheusApiClientException as error:
             raise self._failure() from error
+        except (requests.JSONDecodeError, KeyError, TypeError) as error:
+            raise SourceDown(f"{self._address}: not an answer of Prometheus") from error
         except (requests.RequestException, OSError) as error:
             raise SourceDown(f"{self._address}: {_first_cause(error)}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceDown(f"{self._address}: not an answer of Prometheus") from error
         return Answer(_series(result, self._address), self._warnings())
 
     def _post(self, promql: str, timeout: float) -> Any:

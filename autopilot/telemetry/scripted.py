@@ -156,17 +156,18 @@ class ScriptedSamples:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wake readers at each scrape until told to stop."""
-        while not stop.is_set():
-            nap = asyncio.create_task(_sleep(self._clock, self._interval))
-            end = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait({nap, end}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (nap, end):
-                    task.cancel()
-                await asyncio.gather(nap, end, return_exceptions=True)
-            if not stop.is_set():
-                self.wake()
+        end = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                nap = asyncio.create_task(_sleep(self._clock, self._interval))
+                try:
+                    await asyncio.wait({nap, end}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    nap.cancel()
+                if not stop.is_set():
+                    self.wake()
+        finally:
+            end.cancel()
 
     def wake(self) -> None:
         """A scrape has happened: tell those who still read."""

@@ -35,7 +35,7 @@ _FILTERS = ("default", "lower", "upper", "trim", "regex")
 _PLACEHOLDER = re.compile(
     r"\{\{-?(?P<braces>[^{}\[\]]*?)-?\}\}|\[\[(?!\[)(?P<brackets>[^{}\[\]]*?)\]\]|\{\{|\[\[(?!\[)"
 )
-_GO_NAME = re.compile(r"\s*\.([A-Za-z_]\w*)")
+_GO_NAME = re.compile(r"^\s*\.([A-Za-z_]\w*)")
 
 
 class BadTemplate(ValueError):

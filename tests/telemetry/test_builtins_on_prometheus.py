@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autopilot.telemetry.judge import Asked, judge
-from autopilot.telemetry.queries import QuerySet
+from autopilot.telemetry.queries import QuerySet, QueryTemplate
 from autopilot.telemetry.sample import Sample, Why
 from autopilot.telemetry.source import SourceDown
 
@@ -225,3 +225,16 @@ async def test_the_envoy_built_ins_find_pods_by_their_workload(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_prometheus_reads_every_value_back_as_it_was_given(source: PrometheusSource) -> None:
+    values = [
+        *("\"'`\\\n\t\r\x00\x7f", 'a"} or vector(1) or m{a="', "\\x22", "\\", "$1", "ä€😀"),
+        *(chr(code) for code in range(1, 256)),
+    ]
+    for quote in ('"', "'"):
+        # absent() answers with the labels of its equality matchers.
+        query = QueryTemplate("q", ("a",), "absent(nothing{a=" + quote + "{{ a }}" + quote + "})")
+        for value in values:
+            (one,) = await source.query(query.bind({"a": value}).promql, timeout=5)
+            assert one.labels == {"a": value}
