@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from apiserver_kit import MAPS, MERGE, WIDGETS, config_map, widget
+
+from autopilot.base.clock import SystemClock
+from autopilot.sandbox.apiserver.store import Store
 
 if TYPE_CHECKING:
     from apiserver_kit import Api
@@ -212,3 +216,35 @@ async def test_logs_come_from_whoever_runs_the_pods(api: Api) -> None:
     api.server.set_log_source(lambda body, query: f"{body['metadata']['name']} {query}")
     answer = await api.call("GET", f"{PODS}/p/log?tailLines=5")
     assert answer.text == "p {'tailLines': '5'}"
+
+
+async def test_a_namespace_held_by_a_finalizer_of_its_own_waits_for_it(api: Api) -> None:
+    body = {"metadata": {"name": "team", "finalizers": ["example.io/hold"]}}
+    await api.ok("POST", SPACES, body)
+    await api.ok("DELETE", f"{SPACES}/team")
+    await api.until(lambda: "finalizers" not in api.store.get("namespaces", "team")["spec"])
+    version = api.store.version
+    await asyncio.sleep(0.05)
+    assert api.store.version == version, "the sweep writes only where there is something to do"
+    await api.merge(f"{SPACES}/team", {"metadata": {"finalizers": None}})
+    assert not exists(api, "team", "namespaces", "")
+
+
+async def test_dependents_go_with_an_owner_whose_kind_goes_too(widgets: Api) -> None:
+    owner = await widgets.ok("POST", WIDGETS, widget())
+    await widgets.ok("POST", MAPS, owned("child", owner))
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await widgets.ok("DELETE", f"{definitions}/widgets.example.io")
+    await widgets.until(lambda: not exists(widgets, "child"))
+
+
+async def test_without_a_loop_the_work_that_follows_is_done_on_demand() -> None:
+    def work() -> list[str]:
+        store = Store(SystemClock())
+        owner = store.create(config_map("owner"))
+        store.create(owned("child", owner))
+        store.delete("configmaps", "owner", "default")
+        store.settle()
+        return [one["metadata"]["name"] for one in store.list("configmaps")]
+
+    assert await asyncio.to_thread(work) == []

@@ -178,3 +178,14 @@ async def test_what_comes_out_of_the_store_is_safe_from_what_went_in(api: Api) -
     api.store.create(body)
     body["data"]["x"] = "changed afterwards"
     assert api.store.get("configmaps", "a", "default")["data"] == {"x": "1"}
+
+
+async def test_versions_are_listed_as_kubernetes_ranks_them(api: Api) -> None:
+    body = definition()
+    first = body["spec"]["versions"][0]
+    names = ("v1alpha1", "v1", "v1beta2", "v2", "v1beta10")
+    body["spec"]["versions"] = [{**first, "name": n, "storage": n == "v1"} for n in names]
+    await api.ok("POST", DEFINITIONS, body)
+    group = await api.ok("GET", "/apis/example.io")
+    listed = [one["version"] for one in group["versions"]]
+    assert listed == ["v2", "v1", "v1beta10", "v1beta2", "v1alpha1"]

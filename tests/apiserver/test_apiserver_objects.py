@@ -17,6 +17,9 @@ from apiserver_kit import (
     widget,
 )
 
+from autopilot.base.clock import VirtualClock
+from autopilot.sandbox.apiserver.store import Store
+
 if TYPE_CHECKING:
     from apiserver_kit import Api
 
@@ -407,3 +410,32 @@ async def test_a_definition_itself_is_checked(api: Api) -> None:
     assert answer.status == 422
     fields = {cause["field"] for cause in answer.body["details"]["causes"]}
     assert {"spec.group", "spec.scope", "spec.names.plural", "spec.versions"} <= fields
+
+
+async def test_true_is_not_one(api: Api) -> None:
+    await api.ok("POST", DEPLOYMENTS, deployment(paused=True))
+    patched = await api.merge(f"{DEPLOYMENTS}/web", {"spec": {"paused": 1}})
+    assert patched["spec"]["paused"] is not True
+    assert patched["metadata"]["generation"] == 2
+
+
+async def test_a_patch_type_is_no_type_of_a_whole_object(api: Api) -> None:
+    assert (await api.call("POST", MAPS, config_map(), media=MERGE)).status == 415
+
+
+async def test_events_are_bounded_in_number_and_age() -> None:
+    clock = VirtualClock()
+    store = Store(clock)
+    about = {"kind": "Pod", "name": "p", "namespace": "default"}
+
+    def event() -> None:
+        metadata = {"generateName": "e-", "namespace": "default"}
+        body = {"apiVersion": "v1", "kind": "Event", "metadata": metadata}
+        store.create({**body, "involvedObject": about})
+
+    for _ in range(2100):
+        event()
+    assert len(store.list("events")) == 2000
+    clock.move(3700)
+    event()
+    assert len(store.list("events")) == 1

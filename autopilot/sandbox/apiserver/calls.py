@@ -110,7 +110,7 @@ def read_call(request: BaseRequest, registry: Registry) -> Call:
     parts = [part for part in request.path.split("/") if part]
     group, version, rest = _split_group(parts)
     namespace: str | None = None
-    if len(rest) >= 3 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
+    if len(rest) >= 3 and rest[0] == "namespaces" and rest[2] != "status":
         namespace, rest = rest[1], rest[2:]
     if not 1 <= len(rest) <= 3:
         raise errors.no_such_path()
@@ -120,7 +120,7 @@ def read_call(request: BaseRequest, registry: Registry) -> Call:
     name, subresource = (*rest[1:], "", "")[:2]
     if kind.namespaced and namespace is None and name:
         raise errors.no_such_path()
-    if subresource and subresource not in kind.subresources and subresource != "finalize":
+    if subresource and subresource not in kind.subresources:
         raise errors.no_such_path()
     query = dict(request.query)
     verb = _verb(request.method, name, query)

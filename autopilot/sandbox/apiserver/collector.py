@@ -62,6 +62,8 @@ def _owner_state(core: Core, dependent: Body, reference: Body) -> str:
     An owner is looked up as the real server does: by kind and name in the dependent's namespace,
     and its uid must be the one written down.
     """
+    if core.is_gone(reference["uid"]):
+        return "absent"
     kind = core.registry.named(reference["apiVersion"], reference["kind"])
     if kind is None:
         return "solid"  # a kind that isn't served can't be judged; nothing is deleted on a guess

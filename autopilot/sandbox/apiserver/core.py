@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.fields import ListStructure
     from autopilot.sandbox.apiserver.kinds import Kind, Registry
 
+_GONE = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
@@ -43,10 +45,21 @@ class Core:
         self.registry = registry
         self.clock = clock
         self.event_limit = events.EventLimit()
+        self._gone: dict[str, None] = {}
 
     def stamp(self) -> str:
         """The time as metadata writes it."""
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def remember_gone(self, uid: str) -> None:
+        """Note that an owner is gone: its kind may be gone too when its dependents are judged."""
+        self._gone[uid] = None
+        if len(self._gone) > _GONE:
+            del self._gone[next(iter(self._gone))]
+
+    def is_gone(self, uid: str) -> bool:
+        """Whether an owner with this uid was deleted lately."""
+        return uid in self._gone
 
     def find(self, kind: Kind, namespace: str, name: str) -> Body | None:
         """One object in a kind's version, or None."""

@@ -198,6 +198,11 @@ def _claim(body: Body, before: Body | None) -> Body:
     return filled
 
 
+def _endpoint_slice(body: Body, before: Body | None) -> Body:
+    ports = [_with(port, name="", protocol="TCP") for port in body.get("ports") or ()]
+    return {**body, "ports": ports} if ports else body
+
+
 def _definition(body: Body, before: Body | None) -> Body:
     filled = crdrules.fill(body, body["metadata"].get("creationTimestamp", ""))
     if before is None:
@@ -227,6 +232,7 @@ _FILLERS: dict[str, Callable[[Body, Body | None], Body]] = {
     "secrets": _secret,
     "horizontalpodautoscalers.autoscaling": _autoscaler,
     "persistentvolumeclaims": _claim,
+    "endpointslices.discovery.k8s.io": _endpoint_slice,
     crdrules.STORAGE: _definition,
 }
 

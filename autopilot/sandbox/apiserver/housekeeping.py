@@ -7,17 +7,21 @@ loop, in small portions, and looks at the objects as they are then.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from autopilot.base.logs import fields
 from autopilot.sandbox.apiserver import crdrules
 from autopilot.sandbox.apiserver.collector import collect
 from autopilot.sandbox.apiserver.deletion import FOREGROUND
+from autopilot.sandbox.apiserver.errors import ApiError
 from autopilot.sandbox.apiserver.sweep import finish_definition, sweep_namespace
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core
     from autopilot.sandbox.apiserver.history import Change
 
+_log = logging.getLogger(__name__)
 _PORTION = 200
 Place = tuple[str, str, str]
 
@@ -36,7 +40,10 @@ class Housekeeper:
         given = body["metadata"]
         place = (change.storage, given.get("namespace", ""), given["name"])
         if change.type == "DELETED":
-            for dependent in self._core.database.owned_by(given["uid"]):
+            dependents = self._core.database.owned_by(given["uid"])
+            if dependents:
+                self._core.remember_gone(given["uid"])
+            for dependent in dependents:
                 self._note("collect", dependent)
         elif given.get("ownerReferences") or "deletionTimestamp" in given:
             self._note("collect", place)
@@ -96,10 +103,16 @@ class Housekeeper:
     def _run(self, portion: int) -> None:
         for task in list(self._due)[:portion]:
             del self._due[task]
-            what, place = task
-            if what == "collect":
-                collect(self._core, place)
-            elif what == "sweep":
-                sweep_namespace(self._core, place[2])
-            else:
-                finish_definition(self._core, place[2])
+            try:
+                self._do(*task)
+            except ApiError as error:
+                # Somebody was faster, or the object may not go; the next change looks again.
+                _log.debug("housekeeping was refused", extra=fields(task=task, error=str(error)))
+
+    def _do(self, what: str, place: Place) -> None:
+        if what == "collect":
+            collect(self._core, place)
+        elif what == "sweep":
+            sweep_namespace(self._core, place[2])
+        else:
+            finish_definition(self._core, place[2])

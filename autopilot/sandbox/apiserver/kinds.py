@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.fields import ListStructure
     from autopilot.sandbox.apiserver.schema import Structural
 
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?\Z")
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -108,15 +110,25 @@ class Registry:
         return self._by_resource.get(resource)
 
     def groups(self) -> dict[str, list[str]]:
-        """Each group with its versions, in the order of their adding."""
+        """Each group with its versions, the preferred one first: v2, v1, v1beta2, v1alpha1."""
         found: dict[str, list[str]] = {}
         for kind in self:
             versions = found.setdefault(kind.group, [])
             if kind.version not in versions:
                 versions.append(kind.version)
-        return found
+        return {group: sorted(versions, key=_priority) for group, versions in found.items()}
 
     def within(self, group: str, version: str) -> list[Kind]:
         """The kinds of one group and version, by plural."""
         found = [k for k in self if (k.group, k.version) == (group, version)]
         return sorted(found, key=lambda kind: kind.plural)
+
+
+def _priority(version: str) -> tuple[int, int, int, str]:
+    """Kubernetes' order of versions: stable before beta before alpha, then the higher number."""
+    match = _VERSION.match(version)
+    if match is None:
+        return 3, 0, 0, version
+    major, stage, minor = match.groups()
+    rank = {None: 0, "beta": 1, "alpha": 2}[stage]
+    return rank, -int(major), -int(minor or 0), version

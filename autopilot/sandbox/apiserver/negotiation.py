@@ -58,8 +58,8 @@ def media_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
-def decode(content_type: str, data: bytes) -> Any:
-    """The body of a write.
+def decode(content_type: str, data: bytes, *, patch: bool = False) -> Any:
+    """The body of a write; only a `patch` may have a `+json` or `+yaml` type.
 
     Raises:
         ApiError: 415 for a format that isn't spoken, 400 for one that can't be read.
@@ -70,9 +70,9 @@ def decode(content_type: str, data: bytes) -> Any:
             "this server doesn't read protobuf bodies, which kubectl create sends since 1.32; send "
             "JSON or YAML instead, for instance with: kubectl apply -f FILE"
         )
-    if media.endswith(("/json", "+json", "/octet-stream")) or not media:
+    if media in ("", "application/json") or (patch and media.endswith("+json")):
         return _json(data)
-    if media.endswith(("/yaml", "+yaml")):
+    if media == "application/yaml" or (patch and media.endswith("+yaml")):
         return _yaml(data)
     raise errors.unsupported_media(
         "the body of the request was in an unknown format - accepted media types include: "

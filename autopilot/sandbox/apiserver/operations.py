@@ -97,7 +97,7 @@ class Operations:
             )
         if media == writes.APPLY:
             call.query["_patch"] = "apply"
-        change, options = Patch(media, decode(content_type, data)), call.write_options()
+        change, options = Patch(media, decode(content_type, data, patch=True)), call.write_options()
         if call.subresource == "scale":
             return scaling.patch_scale(self.core, call.target, change, options), 200
         self._check_subresource(call)

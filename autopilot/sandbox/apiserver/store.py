@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.apiserver import deletion, errors, scaling, writes
 from autopilot.sandbox.apiserver.builtins import builtin_kinds
-from autopilot.sandbox.apiserver.core import Core, WriteOptions
+from autopilot.sandbox.apiserver.core import Core, WriteOptions, shown
 from autopilot.sandbox.apiserver.database import Database
 from autopilot.sandbox.apiserver.definitions import Definitions
 from autopilot.sandbox.apiserver.encoding import Body, copied
@@ -85,7 +85,8 @@ class Store:
     def list(self, resource: str, namespace: str | None = None, labels: str = "") -> list[Body]:
         """The objects of a kind by namespace and name, filtered by a label selector."""
         kind = self.kind(resource)
-        found = [entry.body for entry in self.database.entries(kind.storage, namespace)]
+        entries = self.database.entries(kind.storage, namespace)
+        found = [shown(kind, entry.body) for entry in entries]
         if not labels:
             return found
         selects = parse_labels(labels)
@@ -113,13 +114,14 @@ class Store:
             return scaling.patch_scale(self.core, target, change, options)
         return writes.patch(self.core, target, change, options)[0]
 
-    def apply(self, body: Body, *, manager: str, force: bool = True) -> Body:
-        """Server-side apply."""
+    def apply(self, body: Body, *, manager: str, force: bool = True, subresource: str = "") -> Body:
+        """Server-side apply, of an object or its `status`."""
         kind = self.registry.named(body["apiVersion"], body["kind"])
         if kind is None:
             raise errors.no_such_path()
         given = body["metadata"]
-        target = self._target(kind, given.get("namespace", "default"), given["name"])
+        space = given.get("namespace", "default")
+        target = self._target(kind, space, given["name"], subresource)
         options = WriteOptions(manager=manager, force=force)
         return writes.patch(self.core, target, Patch(writes.APPLY, copied(body)), options)[0]
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from autopilot.sandbox.apiserver import errors
 from autopilot.sandbox.apiserver.encoding import dumps
+from autopilot.sandbox.apiserver.history import event_line
 from autopilot.sandbox.apiserver.watchers import Event, Watcher
 
 if TYPE_CHECKING:
@@ -167,12 +168,13 @@ class Streams:
 
 
 def _lines(view: View, events: list[Event]) -> bytes:
-    kind = view.kind
-    if not view.shape and kind.api_version == kind.stored_as:
-        return b"".join([event.line for event in events])
     return b"".join(
-        b'{"type":"%b","object":%b}\n' % (event.type.encode(), view.of_entry(event.entry))
-        for event in events
+        [
+            event.line
+            if view.sees_raw(event.entry)
+            else event_line(event.type, view.of_entry(event.entry))
+            for event in events
+        ]
     )
 
 

@@ -26,11 +26,12 @@ def sweep_namespace(core: Core, name: str) -> None:
             left |= _delete_all(core, kind, name)
     if left:
         return
-    spec = {**(space.get("spec") or {}), "finalizers": []}
-    del spec["finalizers"]
-    core.commit(spaces, {**space, "spec": spec})
+    spec = space.get("spec") or {}
+    if "finalizers" in spec:
+        rest = {key: value for key, value in spec.items() if key != "finalizers"}
+        space = core.commit(spaces, {**space, "spec": rest})
     if not space["metadata"].get("finalizers"):
-        core.remove(spaces, core.read(spaces, "", name))
+        core.remove(spaces, space)
 
 
 def finish_definition(core: Core, name: str) -> None:

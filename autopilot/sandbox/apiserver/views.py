@@ -30,9 +30,13 @@ class View:
         self._include = include or "Metadata"
         self._now = now
 
+    def sees_raw(self, entry: Entry) -> bool:
+        """Whether the stored bytes are what the client wants."""
+        return not self.shape and self.kind.api_version == entry.body["apiVersion"]
+
     def of_entry(self, entry: Entry) -> bytes:
         """A stored object; its stored bytes wherever they will do."""
-        if not self.shape and self.kind.api_version == entry.body["apiVersion"]:
+        if self.sees_raw(entry):
             return entry.raw
         return dumps(self.of_body(shown(self.kind, entry.body)))
 

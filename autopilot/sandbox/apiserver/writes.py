@@ -10,6 +10,7 @@ from autopilot.sandbox.apiserver import admission, errors, metadata
 from autopilot.sandbox.apiserver.causes import Cause
 from autopilot.sandbox.apiserver.core import Core, WriteOptions, structure_of
 from autopilot.sandbox.apiserver.encoding import Body, metadata_of
+from autopilot.sandbox.apiserver.jsonvalue import json_equal
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.kinds import Kind
@@ -115,7 +116,7 @@ def replace(core: Core, target: Target, live: Body, body: Body, options: WriteOp
     """Put a new body in place of a living one, as far as a client may."""
     kind = target.kind
     after = _admitted(target, live, metadata.tidy(kind, body), options)
-    if after == live:
+    if _same(after, live):
         return live
     after = _recorded(core, target, live, after, options)
     return _store(core, kind, live, after, options)
@@ -137,7 +138,7 @@ def _admitted(target: Target, live: Body, body: Body, options: WriteOptions) -> 
     body = {key: value for key, value in body.items() if key != "status" or value is not None}
     metadata.check_finalizers(kind, given, live["metadata"])
     after = admission.shaped(kind, {**body, "metadata": given}, live, options)
-    if (kind.generation or kind.custom) and _desired(kind, after) != _desired(kind, live):
+    if kind.generation and not _same(_desired(kind, after), _desired(kind, live)):
         generation = live["metadata"].get("generation", 1) + 1
         after["metadata"] = {**after["metadata"], "generation": generation}
     return after
@@ -197,7 +198,7 @@ def _apply(
     if live is None:
         return _add(core, target, after, options, applied=True), True
     after = _admitted(target, live, metadata.tidy(kind, after), options)
-    if _timeless(after) == _timeless(live):
+    if _same(_timeless(after), _timeless(live)):
         return live, False
     return _store(core, kind, live, after, options), False
 
@@ -219,7 +220,7 @@ def _add(core: Core, target: Target, body: Body, options: WriteOptions, *, appli
     if kind.namespaced:
         given["namespace"] = target.namespace
     given |= {"uid": str(uuid.uuid4()), "creationTimestamp": core.stamp()}
-    if kind.generation or kind.custom:
+    if kind.generation:
         given["generation"] = 1
     body = {**body, "metadata": given}
     if "status" in kind.subresources:
@@ -254,6 +255,11 @@ def _desired(kind: Kind, body: Body) -> Body:
     """What generation counts: all but metadata, and all but status where that is apart."""
     apart = ("metadata", "status") if "status" in kind.subresources else ("metadata",)
     return {key: value for key, value in body.items() if key not in apart}
+
+
+def _same(one: Body, other: Body) -> bool:
+    """Equal as JSON; in Python alone, 1 would be true and 0 false."""
+    return one == other and json_equal(one, other)
 
 
 def _typed(kind: Kind, body: Any, *, strict: bool = False) -> Body:
