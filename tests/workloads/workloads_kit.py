@@ -143,7 +143,7 @@ def real_port(pod: Body) -> int:
 async def until(check: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
     """Wait for something to be true; returns it."""
     async with asyncio.timeout(seconds):
-        while not (found := await check()):
+        while not (found := await check()):  # noqa: ASYNC110 — an API can only be asked
             await asyncio.sleep(0.02)
         return found
 

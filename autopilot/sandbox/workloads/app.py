@@ -58,6 +58,10 @@ class Ports:
     def take(self) -> list[socket.socket]:
         """Hand the sockets over to whoever listens on them, and closes them."""
         taken = list(self._bound.values())
+        for bound in taken:
+            # Its connections inherit it; without, they would keep a crashed container's port
+            # from being bound again.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._bound.clear()
         return taken
 
@@ -70,14 +74,17 @@ class Ports:
 
 def _bound(port: int) -> socket.socket:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((HOST, port))
-    except OSError:
-        if not port:
-            found.close()
-            raise
-        found.bind((HOST, 0))
+    if port:
+        # Only for a port that was ours before, and has connections that linger: two sockets with
+        # this option may bind one port as long as neither listens.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((HOST, port))
+        except OSError:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        else:
+            return found
+    found.bind((HOST, 0))
     return found
 
 

@@ -154,6 +154,7 @@ class Workloads:
         elif kind is PODS:
             self._queue.add((_POD, namespace, name))
             self._owner(body, REPLICA_SETS, _REPLICA_SET)
+            self._grandparent(body)
             self._behind(body)
         elif kind is SERVICES:
             self._queue.add((_SERVICE, namespace, name))
@@ -171,6 +172,15 @@ class Workloads:
         for one in self._world[kind].all(namespace):
             if selects(spec(one).get("selector"), labels(body)):
                 self._queue.add((queue, *key(one)))
+
+    def _grandparent(self, pod: Body) -> None:
+        """Wake the Deployment of a pod: it counts pods itself, ending ones too (Recreate waits)."""
+        owner = controller_of(pod)
+        if owner is None or owner.get("kind") != REPLICA_SETS.kind:
+            return
+        replica_set = self._world[REPLICA_SETS].get(meta(pod)["namespace"], str(owner["name"]))
+        if replica_set is not None and controller_of(replica_set) is not None:
+            self._owner(replica_set, DEPLOYMENTS, _DEPLOYMENT)
 
     def _behind(self, pod: Body) -> None:
         """Wake the Services that select a pod."""
