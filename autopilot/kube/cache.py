@@ -300,21 +300,23 @@ class Cache:
 
     def _failed(self, error: Exception) -> float | None:
         """Note a failure; seconds to wait at least, None to go on at once."""
-        match error:
-            case Gone():
-                self._cursor = ""
-                _log.info("watch is too old, listing anew", extra=self._about())
-                return None
-            case NotFound():
-                self._cursor = ""
-                self.absent = True
-                self._why = "the API doesn't serve this kind; is its CRD installed?"
-            case ApiError():
-                self._why = str(error)
-            case _:
-                self._why = f"{type(error).__name__}: {error}"
-                _log.error("cache failed", extra=self._about(), exc_info=error)
-        _log.warning("cache can't follow its kind", extra=self._about(why=self._why))
+        if isinstance(error, Gone):
+            self._cursor = ""
+            _log.info("watch is too old, listing anew", extra=self._about())
+            return None
+        known = self._why
+        if isinstance(error, NotFound):
+            self._cursor = ""
+            self.absent = True
+            self._why = "the API doesn't serve this kind; is its CRD installed?"
+        elif isinstance(error, ApiError):
+            self._why = str(error)
+        else:
+            self._why = f"{type(error).__name__}: {error}"
+            _log.error("cache failed", extra=self._about(), exc_info=error)
+        # An absent kind is asked for again and again: said once, it is said.
+        level = logging.DEBUG if self._why == known else logging.WARNING
+        _log.log(level, "cache can't follow its kind", extra=self._about(why=self._why))
         return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
 
     def _lose(self, why: str) -> None:

@@ -204,6 +204,9 @@ class EventRecorder:
             key, waiting = self._waiting.popitem(last=False)
             try:
                 await self._send(key, waiting)
+            except asyncio.CancelledError:
+                self._put_back(key, waiting)
+                raise
             except ApiError as error:
                 self.dropped += waiting.count
                 _log.warning(
@@ -213,6 +216,12 @@ class EventRecorder:
             except Exception:
                 self.dropped += waiting.count
                 _log.exception("an Event could not be sent", extra=fields(about=key[0]))
+
+    def _put_back(self, key: _Key, waiting: _Waiting) -> None:
+        if later := self._waiting.pop(key, None):
+            waiting.count, waiting.last = waiting.count + later.count, later.last
+        self._waiting[key] = waiting
+        self._waiting.move_to_end(key, last=False)
 
     async def _send(self, key: _Key, waiting: _Waiting) -> None:
         for attempt in range(self._settings.attempts):
@@ -227,7 +236,7 @@ class EventRecorder:
                 return
 
     async def _send_once(self, key: _Key, waiting: _Waiting) -> None:
-        series = self._sent.pop(key, None)
+        series = self._sent.get(key)
         if series is not None:
             count = series.count + waiting.count
             patch = {"count": count, "lastTimestamp": _stamp(waiting.last)}
@@ -237,13 +246,10 @@ class EventRecorder:
                 )
             except NotFound:
                 # Events live for an hour by default: begin a new one.
-                pass
-            except ApiError:
-                self._sent[key] = series
-                raise
+                del self._sent[key]
             else:
                 series.count = count
-                self._sent[key] = series
+                self._sent.move_to_end(key)
                 return
         body = self._event(waiting)
         meta = body["metadata"]

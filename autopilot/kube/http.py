@@ -76,10 +76,14 @@ class HttpKubeClient(KubeClient):
         self._timeout = timeout
         agent = {"User-Agent": user_agent, "Accept": _JSON}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS), headers=agent
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=agent,
         )
         self._watches = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True), headers=agent
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=agent,
         )
 
     @property
