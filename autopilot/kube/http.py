@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from autopilot.kube.login import Login
 from autopilot.kube.wire import event_of, lines, needed, path, path_of
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from autopilot.kube.kinds import ResourceType
@@ -43,6 +45,25 @@ WATCH_SILENCE = 70.0
 _APPLY = "application/apply-patch+yaml"
 _JSON = "application/json"
 _RELISTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What another HTTP client needs to talk to the same API as the same account.
+
+    Attributes:
+        server: The URL.
+        headers: That authenticate a request, for as long as they are valid.
+        ssl: As aiohttp takes it.
+        proxy: Or None.
+        server_hostname: The name that the certificate is checked for, where it isn't the URL's.
+    """
+
+    server: str
+    headers: dict[str, str]
+    ssl: ssl.SSLContext | bool
+    proxy: str | None
+    server_hostname: str | None
 
 
 async def connect(
@@ -95,6 +116,18 @@ class HttpKubeClient(KubeClient):
     def context(self) -> str:
         """The kubeconfig context's name, or `in-cluster`."""
         return self._login.context
+
+    async def connection(self, *, renew: bool = False) -> Connection:
+        """The present address and credentials.
+
+        Args:
+            renew: Get new ones: those given out last were refused.
+        """
+        login = self._login
+        if renew:
+            await login.renew(login.generation)
+        headers = await login.headers()
+        return Connection(login.server, headers, login.ssl, login.proxy, login.server_hostname)
 
     async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Body:
         """One object; `NotFound` if absent."""

@@ -10,6 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from autopilot.base.clock import VirtualClock
 from autopilot.kube.cache import CacheSettings
 from autopilot.kube.http import HttpKubeClient, connect
@@ -39,7 +41,7 @@ class RampSpec(Spec):
 class RampStatus(Status):
     step: int = 0
     note_text: str | None = None
-    picked: dict[str, int] = {}
+    picked: dict[str, int] = Field(default_factory=dict)
 
 
 class RampConfig(Config):
@@ -159,7 +161,12 @@ class Box:
         self.samples = ScriptedSamples(self.clock, interval=1.0)
 
     async def run(
-        self, definition: OperatorDefinition, *, client: Any = None, wait: bool = True, **options: Any
+        self,
+        definition: OperatorDefinition,
+        *,
+        client: Any = None,
+        wait: bool = True,
+        **options: Any,
     ) -> Process:
         given = {
             "shell": False,

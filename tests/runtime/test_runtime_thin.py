@@ -55,9 +55,7 @@ async def test_a_resource_goes_through_its_phases_and_its_outputs_follow(box: Bo
 
 async def test_a_resource_that_rests_costs_no_call(box: Box) -> None:
     box.create(ramp())
-    await box.run(
-        define(phase("Waiting", lambda *_: Result.stay(message="nothing"), initial=True))
-    )
+    await box.run(define(phase("Waiting", lambda *_: Result.stay(message="nothing"), initial=True)))
     await box.advance(6)
     runs = len(box.records)
     box.server.requests.clear()

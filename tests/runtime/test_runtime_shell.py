@@ -1,0 +1,58 @@
+import asyncio
+import threading
+import time
+from typing import Any
+
+from runtime_kit import PLURAL, RAMP, Box, define, phase, ramp, until
+
+from autopilot.runtime.kopf_shell import KopfShell
+from autopilot.runtime.result import Result
+from autopilot.sandbox.apiserver.faults import Fault
+
+
+async def test_kopf_hands_over_the_keys_of_resources_and_ends_in_half_a_second(box: Box) -> None:
+    woken: list[tuple[str, str, str]] = []
+    shell = KopfShell({"ramp": RAMP}, box.client, lambda *key: woken.append(key))
+    stop = asyncio.Event()
+    running = asyncio.create_task(shell.run(stop))
+    box.create(ramp("early"))
+    await until(lambda: ("ramp", "default", "early") in woken)
+    box.create(ramp("late"))
+    await until(lambda: ("ramp", "default", "late") in woken)
+    assert box.get("late")["metadata"].keys() <= box.get("early")["metadata"].keys()
+    assert "annotations" not in box.get("early")["metadata"]
+    assert "finalizers" not in box.get("early")["metadata"]
+    began = time.monotonic()
+    stop.set()
+    await running
+    assert time.monotonic() - began < 0.5
+    await until(lambda: not [t for t in threading.enumerate() if t.name == "kopf"])
+
+
+async def test_kopf_that_ends_is_started_again(box: Box) -> None:
+    woken: list[Any] = []
+    fault = box.server.faults.add(
+        Fault("status", verb="list", resource=PLURAL, status=403, agent="autopilot-kopf")
+    )
+    shell = KopfShell({"ramp": RAMP}, box.client, lambda *key: woken.append(key))
+    stop = asyncio.Event()
+    running = asyncio.create_task(shell.run(stop))
+    await until(lambda: shell.starts >= 2, 30)
+    box.server.faults.remove(fault)
+    box.create(ramp("after"))
+    await until(lambda: woken, 30)
+    stop.set()
+    await running
+    await until(lambda: not [t for t in threading.enumerate() if t.name == "kopf"])
+
+
+async def test_a_runtime_with_its_shell_serves_and_leaves_quickly(box: Box) -> None:
+    box.create(ramp())
+    process = await box.run(
+        define(phase("Waiting", lambda *_: Result.stay(), initial=True)), shell=True
+    )
+    await until(lambda: box.server.requests.matching(verb="watch", user_agent="autopilot-kopf"))
+    began = time.monotonic()
+    await process.end()
+    assert time.monotonic() - began < 1.0
+    await until(lambda: not [t for t in threading.enumerate() if t.name == "kopf"])
