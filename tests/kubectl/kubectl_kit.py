@@ -112,8 +112,8 @@ async def finish(process: asyncio.subprocess.Process, stdin: str = "") -> Answer
 
 
 def documents(*bodies: dict[str, Any]) -> str:
-    """Objects as YAML documents."""
-    return yaml.safe_dump_all(bodies)
+    """Objects as YAML documents; each is JSON as well, so that no `n` turns into a boolean."""
+    return "".join(f"---\n{json.dumps(body)}\n" for body in bodies)
 
 
 def deployment(name: str = "web", image: str = "img:1", **spec: Any) -> dict[str, Any]:
