@@ -18,6 +18,7 @@ from apiserver_kit import (
 )
 
 from autopilot.base.clock import VirtualClock
+from autopilot.sandbox.apiserver import metadata
 from autopilot.sandbox.apiserver.store import Store
 
 if TYPE_CHECKING:
@@ -421,6 +422,16 @@ async def test_true_is_not_one(api: Api) -> None:
 
 async def test_a_patch_type_is_no_type_of_a_whole_object(api: Api) -> None:
     assert (await api.call("POST", MAPS, config_map(), media=MERGE)).status == 415
+
+
+async def test_a_generated_name_that_is_taken_is_drawn_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["run-aaaaa", "run-aaaaa", "run-bbbbb"])
+    monkeypatch.setattr(metadata, "generated_name", lambda base: next(drawn))
+    body = {"metadata": {"generateName": "run-"}}
+    names = [(await api.ok("POST", MAPS, body))["metadata"]["name"] for _ in range(2)]
+    assert names == ["run-aaaaa", "run-bbbbb"]
 
 
 async def test_events_are_bounded_in_number_and_age() -> None:

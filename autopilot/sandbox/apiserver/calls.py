@@ -101,13 +101,13 @@ class Call:
             raise errors.bad_request(error.message) from None
 
 
-def read_call(request: BaseRequest, registry: Registry) -> Call:
-    """Understand a request's line.
+def read_call(request: BaseRequest, path: str, registry: Registry) -> Call:
+    """Understand a request to a path, which is the request's own without a token in it.
 
     Raises:
         ApiError: 404 where no resource is served, 405 where the verb makes no sense.
     """
-    parts = [part for part in request.path.split("/") if part]
+    parts = [part for part in path.split("/") if part]
     group, version, rest = _split_group(parts)
     namespace: str | None = None
     if len(rest) >= 3 and rest[0] == "namespaces" and rest[2] != "status":
@@ -122,7 +122,7 @@ def read_call(request: BaseRequest, registry: Registry) -> Call:
         raise errors.no_such_path()
     if subresource and subresource not in kind.subresources:
         raise errors.no_such_path()
-    query = dict(request.query)
+    query = dict(request.query) if request.query_string else {}
     verb = _verb(request.method, name, query)
     if verb not in kind.verbs:
         raise errors.not_allowed()

@@ -49,17 +49,17 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; never raises but to be cancelled."""
-        trusted = request.path.startswith(self._prefix)
+        path = request.path
+        trusted = path.startswith(self._prefix)
         if trusted:
-            url = str(request.rel_url).removeprefix(self._prefix)
-            request = request.clone(rel_url=f"/{url}")
+            path = path[len(self._prefix) - 1 :]
         record = Request(
             request.method,
-            request.path,
+            path,
             user_agent=request.headers.get("User-Agent", ""),
             content_type=request.headers.get("Content-Type", ""),
         )
-        if not request.path.startswith("/sandbox/"):
+        if not path.startswith("/sandbox/"):
             self._journal.add(record)
         try:
             self._admit(request, trusted=trusted)
@@ -88,10 +88,10 @@ class Handler:
             raise errors.ApiError(401, "Unauthorized", "Unauthorized")
 
     async def _answer(self, request: web.BaseRequest, record: Request) -> web.StreamResponse:
-        page = await self._pages.answer(request)
+        page = await self._pages.answer(request, record.path)
         if page is not None:
             return page
-        call = read_call(request, self._pages.registry)
+        call = read_call(request, record.path, self._pages.registry)
         record.verb, record.resource = call.verb, call.kind.resource
         record.namespace, record.name = call.namespace or "", call.name
         record.subresource = call.subresource

@@ -32,13 +32,13 @@ class Pages:
         self.faults = faults
         self.journal = journal
 
-    async def answer(self, request: web.BaseRequest) -> web.Response | None:
+    async def answer(self, request: web.BaseRequest, path: str) -> web.Response | None:
         """The answer, or None if the path is none of these.
 
         Raises:
             ApiError: 404, 405, 406.
         """
-        path = request.path.rstrip("/") or "/"
+        path = path.rstrip("/") or "/"
         parts = path.split("/")[1:]
         if parts[0] == "sandbox":
             return await self._sandbox(request, parts[1:])

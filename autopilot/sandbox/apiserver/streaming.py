@@ -168,14 +168,13 @@ class Streams:
 
 
 def _lines(view: View, events: list[Event]) -> bytes:
-    return b"".join(
-        [
-            event.line
-            if view.sees_raw(event.entry)
-            else event_line(event.type, view.of_entry(event.entry))
-            for event in events
-        ]
-    )
+    return b"".join([_line(view, event) for event in events])
+
+
+def _line(view: View, event: Event) -> bytes:
+    if view.sees_raw(event.entry):
+        return event.line
+    return event_line(event.type, view.of_entry(event.entry))
 
 
 def _error_line(error: errors.ApiError) -> bytes:
