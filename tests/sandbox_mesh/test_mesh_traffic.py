@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -265,8 +266,20 @@ async def test_callers_have_listeners_of_their_own_and_sources_are_told_apart(bo
         assert await box.count("shop", 10, caller="default/front") == {"v2": 10}
         assert await box.count("shop", 10) == {"v1": 10}
         told = await box.client.get(KNOWN["configmaps"], "mesh", "istio-system")
-        assert told["data"] == {key: str(port) for key, port in box.mesh.ports.items()}
-        assert set(told["data"]) == {"default/front", "istio-system/loadgen"}
+        ports = json.loads(told["data"]["ports.json"])
+        assert ports == {key: str(port) for key, port in box.mesh.ports.items()}
+        assert set(ports) == {"default/front", "istio-system/loadgen"}
+        # A new version of the caller is told apart in telemetry, at the same port.
+        await box.put(pod("front", front.port, version="v2", env={"UPSTREAMS": "http://shop/"}))
+        listeners = box.directory / "lds" / "lds.json"
+
+        async def told_apart() -> bool:
+            return '"v2"' in listeners.read_text()
+
+        await box.until(told_apart)
+        await box.put(service("late", {"app": "front"}))
+        await box.until_answers("late", "front", caller="default/front")
+        assert {key: str(port) for key, port in box.mesh.ports.items()} == ports
 
 
 async def test_the_ingress_serves_what_is_bound_to_a_gateway(box: Box) -> None:

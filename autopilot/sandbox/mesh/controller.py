@@ -7,6 +7,7 @@ differs. A pass costs milliseconds, so a burst of changes is waited for no longe
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ Body = dict[str, Any]
 
 NAMESPACE = "istio-system"
 PORTS = "mesh"
-"""The ConfigMap in `istio-system` with each caller's port: `{"<ns>/<workload>": "<port>"}`."""
+"""The ConfigMap in `istio-system` with each caller's port."""
+PORTS_KEY = "ports.json"
+"""Its one key; the value is `{"<ns>/<workload>": "<port>"}`. A slash in a key would be refused."""
 
 _BURST = 0.002
 _LOOK = 2.0
@@ -216,7 +219,7 @@ class Mesh:
         except ApiError as error:
             _log.warning("the callers' ports can't be read", extra=fields(error=str(error)))
             return False
-        for key in told.get("data") or {}:
+        for key in json.loads((told.get("data") or {}).get(PORTS_KEY) or "{}"):
             namespace, _, name = key.partition("/")
             self._callers.setdefault(key, Source(Workload(namespace, name)))
         return True
@@ -234,7 +237,7 @@ class Mesh:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": PORTS, "namespace": NAMESPACE},
-            "data": {key: str(port) for key, port in self.ports.items()},
+            "data": {PORTS_KEY: json.dumps({key: str(port) for key, port in self.ports.items()})},
         }
         try:
             await self._client.apply(KNOWN["configmaps"], body, manager="sandbox-mesh")

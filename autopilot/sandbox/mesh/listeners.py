@@ -56,6 +56,7 @@ def build(source: Source, routes: str) -> Body:
     manager: Body = {
         "@type": f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
+        "normalize_path": True,
         "rds": {"route_config_name": name, "config_source": path_source(routes)},
         "access_log": [_logger("source", source)],
         "http_filters": [

@@ -36,6 +36,16 @@ def applies(match: Body, source: Source, port: int) -> bool:
     return all(source.labels.get(key) == value for key, value in labels.items())
 
 
+def tells_callers_apart(body: Body) -> bool:
+    """Whether a VirtualService has a condition on who calls."""
+    matches = [m for r in body["spec"].get("http") or () for m in r.get("match") or ()]
+    return any(
+        match.get(field)
+        for match in matches
+        for field in ("gateways", "sourceNamespace", "sourceLabels")
+    )
+
+
 def envoy_match(match: Body) -> Body:
     """The conditions that each request must meet."""
     made = _path(match.get("uri") or {})

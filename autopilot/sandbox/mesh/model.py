@@ -101,10 +101,11 @@ def build(services: Iterable[Body], pods: Iterable[Body]) -> World:
     Pods that terminate or aren't ready are left out as endpoints at once; they still count as
     callers, for a caller's listener must be there before it can become ready.
     """
-    by_namespace: dict[str, list[Body]] = {}
+    by_namespace: dict[str, list[Body]] = {}  # the ready ones
     sources: dict[str, Source] = {INGRESS.key: INGRESS}
     for pod in sorted(pods, key=_age):
-        by_namespace.setdefault(pod["metadata"].get("namespace", ""), []).append(pod)
+        if ready(pod):
+            by_namespace.setdefault(pod["metadata"].get("namespace", ""), []).append(pod)
         if _calls(pod):
             # The youngest pod's labels stand: sorted by age, it comes last.
             source = Source(workload_of(pod), dict(pod["metadata"].get("labels") or {}))
@@ -162,7 +163,7 @@ def _calls(pod: Body) -> bool:
 def _service(body: Body, pods: list[Body]) -> Service:
     meta, spec = body["metadata"], body.get("spec") or {}
     selector = spec.get("selector") or {}
-    chosen = [pod for pod in pods if selector and ready(pod) and _selected(pod, selector)]
+    chosen = [pod for pod in pods if selector and _selected(pod, selector)]
     endpoints = {}
     for port in spec.get("ports") or ():
         target = port.get("targetPort") or port["port"]
@@ -174,8 +175,7 @@ def _service(body: Body, pods: list[Body]) -> Service:
 
 
 def _selected(pod: Body, selector: Mapping[str, str]) -> bool:
-    labels = pod["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in selector.items())
+    return selector.items() <= (pod["metadata"].get("labels") or {}).items()
 
 
 def _endpoint(pod: Body, target: int | str) -> Endpoint | None:

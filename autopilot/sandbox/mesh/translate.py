@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.sandbox.mesh import clusters, listeners, routes
 from autopilot.sandbox.mesh.check import problems, unsupported
 from autopilot.sandbox.mesh.hosts import covers, names, plain, qualify, service_of
-from autopilot.sandbox.mesh.matching import MESH, catches_all
+from autopilot.sandbox.mesh.matching import MESH, catches_all, tells_callers_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,6 +63,7 @@ class Translator:
         self._virtual_services = self._sound(virtual_services)
         self._rules = self._rules_by_service(self._sound(destination_rules))
         self._missing: dict[str, Body] = {}
+        self._made: dict[tuple[int, int, str], list[Body]] = {}
 
     def run(self) -> tuple[Snapshot, list[Notice]]:
         """Translate; an object that is wrong as a whole is left out and named in a notice."""
@@ -184,12 +185,17 @@ class Translator:
         }
 
     def _routes_of(self, body: Body, source: Source, port: int) -> list[Body]:
-        made = []
-        for route in body["spec"].get("http") or ():
-            made += routes.translate(
-                route, source, port, lambda destination: self._resolve(body, destination, port)
-            )
-        return made
+        # Most VirtualServices ask nothing of the caller, so that one translation serves them all.
+        key = (id(body), port, source.key if tells_callers_apart(body) else "")
+        if key not in self._made:
+            self._made[key] = [
+                made
+                for route in body["spec"].get("http") or ()
+                for made in routes.translate(
+                    route, source, port, lambda destination: self._resolve(body, destination, port)
+                )
+            ]
+        return self._made[key]
 
     def _domains_of(self, host: str, source: Source) -> list[str]:
         key = service_of(host)
@@ -272,8 +278,11 @@ def _port(service: Service, caller_port: int) -> int:
 
 def _owner_of(host: str, owners: dict[str, Body], source: Source) -> Body | None:
     """The VirtualService of a host: the exact name first, then the longest wildcard."""
-    fitting = [h for h, body in owners.items() if covers(h, host) and _exported(body, source)]
-    best = max(fitting, key=lambda h: (h == host, len(h)), default=None)
+    exact = owners.get(host)
+    if exact and _exported(exact, source):
+        return exact
+    fitting = [h for h in owners if "*" in h and covers(h, host) and _exported(owners[h], source)]
+    best = max(fitting, key=len, default=None)
     return owners[best] if best else None
 
 
