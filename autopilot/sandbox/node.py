@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -49,8 +48,7 @@ async def _run(options: argparse.Namespace) -> None:
     await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         # What follows the signal is `_serve`'s own end; only its start can hang on a missing file.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(running), 3)
+        await asyncio.wait({running}, timeout=3)
     stopped.cancel()
     if running.done():
         running.result()
