@@ -39,12 +39,15 @@ class Mark:
         before: The count that an undo restores.
         after: The count that is held.
         at: ISO time of the first change.
+        seen: The count when the mark was written: finding it again means that the change that
+            the mark announces is still to be made; any other count is somebody's wish.
     """
 
     holder: Holder
     before: int
     after: int
     at: str
+    seen: int
 
     def render(self) -> str:
         """As the annotation's text."""
@@ -58,6 +61,7 @@ class Mark:
                 "before": self.before,
                 "after": self.after,
                 "at": self.at,
+                "seen": self.seen,
             }
         )
 
@@ -84,7 +88,8 @@ def read_mark(deployment: Body) -> Mark | None:
     try:
         said = json.loads(text)
         holder = Holder(said["kind"], said["namespace"], said["name"], said["uid"])
-        return Mark(holder, int(said["before"]), int(said["after"]), str(said.get("at", "")))
+        before, after = int(said["before"]), int(said["after"])
+        return Mark(holder, before, after, str(said.get("at", "")), int(said.get("seen", before)))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -111,11 +116,17 @@ def next_write(step: HoldReplicas | ReleaseReplicas, live: Body) -> SetMark | Se
         return _mark(live, None)
     if mark is not None and not step.holder.succeeds(mark.holder):
         raise Held(f"replicas of {_name(live)}", str(mark.holder))
+    present = replicas_of(live)
     if mark is None:
-        return _mark(live, Mark(step.holder, replicas_of(live), step.replicas, step.at))
+        return _mark(live, Mark(step.holder, present, step.replicas, step.at, present))
     if mark.after != step.replicas or mark.holder != step.holder:
-        return _mark(live, Mark(step.holder, mark.before, step.replicas, mark.at))
-    return None if replicas_of(live) == step.replicas else _scale(live, step.replicas)
+        return _mark(live, Mark(step.holder, mark.before, step.replicas, mark.at, present))
+    if present == step.replicas:
+        return None
+    if present != mark.seen:
+        # An undo has to give back what was asked for last.
+        return _mark(live, Mark(step.holder, present, step.replicas, mark.at, present))
+    return _scale(live, step.replicas)
 
 
 def plan_scales(owner: Owner, scales: Sequence[Scale], world: World, now: datetime) -> Plan:
@@ -175,8 +186,12 @@ def _hold(owner: Owner, live: Body, replicas: int, now: datetime) -> HoldReplica
 def _release(owner: Owner, live: Body, mark: Mark) -> ReleaseReplicas:
     present = replicas_of(live)
     change = f"replicas {present}→{mark.before}" if present == mark.after else "released as it is"
+    lowered = mark.before < present == mark.after
     return ReleaseReplicas(
-        live=live, holder=owner.holder, moves="back", summary=f"{_name(live)}: {change}"
+        live=live,
+        holder=owner.holder,
+        moves="neutral" if lowered else "back",
+        summary=f"{_name(live)}: {change}",
     )
 
 

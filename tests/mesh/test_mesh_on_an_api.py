@@ -142,6 +142,7 @@ async def test_replicas_are_marked_before_they_are_changed_and_put_back_from_the
         "before": 3,
         "after": 0,
         "at": NOW.isoformat(timespec="seconds"),
+        "seen": 3,
     }
     assert await runtime.sync(split(0), Scale("web", 0)) == ([], [])
 
@@ -158,6 +159,19 @@ async def test_replicas_are_marked_before_they_are_changed_and_put_back_from_the
     with pytest.raises(NotFound):
         await client.get(VIRTUAL_SERVICES, "web", "demo")
     assert await runtime.sync() == ([], [])
+
+
+@pytest.mark.usefixtures("ready")
+async def test_a_count_that_somebody_asks_for_while_it_is_held_is_what_an_undo_gives_back(
+    runtime: Runtime, client: HttpKubeClient
+) -> None:
+    await runtime.sync(Scale("web", 0))
+    await client.patch(DEPLOYMENTS, "web", "demo", {"spec": {"replicas": 5}})
+    await runtime.sync(Scale("web", 0))
+    assert await runtime.replicas("web") == 0
+    runtime.restart()
+    await runtime.sync()
+    assert await runtime.replicas("web") == 5
 
 
 @pytest.mark.usefixtures("ready")
