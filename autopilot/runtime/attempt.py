@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.runtime import reasons
 from autopilot.runtime.caches import snapshot
-from autopilot.runtime.closing import Closing, closing_patch, held_up, ready_reason, succeeded
+from autopilot.runtime.closing import (
+    Closing,
+    closing_patch,
+    held_up,
+    ready_reason,
+    still,
+    succeeded,
+)
 from autopilot.runtime.context import Context
 from autopilot.runtime.decide import Decision, Subject, changed_status, decide
 from autopilot.runtime.setbacks import WorkerRaised
@@ -155,7 +162,7 @@ class Attempt:
             self.served.events.record(self.body, "Normal", reasons.REPAIRED, repair)
         self.record.changes = list(self.written.changes)
         count = self.commons.metrics.writes.labels
-        name = self.served.definition.name
+        name = self.key.kind
         count(name, "outputs").inc(self.written.outputs)
         count(name, "mesh").inc(self.written.mesh)
         count(name, "status").inc(int(self.written.first))
@@ -174,8 +181,8 @@ class Attempt:
             due=self.due,
             attempt=self.number,
             deadline=self.began.wall + limit,
-            config=commons.settings.config(self.key.operator),
-            log=WorkerLog(self.key.operator, self.key, self.phase.name, self.record.sync),
+            config=commons.settings.config(self.key.kind),
+            log=WorkerLog(self.served.definition.name, self.key, self.phase.name, self.record.sync),
         )
         try:
             return await commons.workers.call(
@@ -196,7 +203,10 @@ class Attempt:
 
     async def _close(self, decision: Decision, timer: Timer) -> None:
         """Step (3): phase and conditions, if they differ."""
-        ready, stalled = succeeded(decision.reason, decision.message)
+        if decision.quiet:
+            ready, stalled = still(self.body, decision.reason)
+        else:
+            ready, stalled = succeeded(decision.reason, decision.message)
         entered = self._first_entry(self.body)
         if decision.enter is not None:
             entered.append(Entered(decision.enter, decision.reason, decision.message))
@@ -213,12 +223,12 @@ class Attempt:
         )
         self.body = await self.served.writer.status(self.body, patch)
         if patch:
-            self.commons.metrics.writes.labels(self.key.operator, "status").inc()
+            self.commons.metrics.writes.labels(self.key.kind, "status").inc()
         self._announce(entered)
 
     def _announce(self, entered: list[Entered]) -> None:
         for step in entered:
-            self.commons.metrics.transitions.labels(self.key.operator, step.phase).inc()
+            self.commons.metrics.transitions.labels(self.key.kind, step.phase).inc()
             text = f"entered {step.phase}: {step.message}" if step.message else step.phase
             reason = step.reason or reasons.INITIALIZED
             if not self.commons.options.dry_run:

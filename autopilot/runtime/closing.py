@@ -58,7 +58,12 @@ def succeeded(reason: str, message: str) -> tuple[Condition, Condition]:
 
 
 def still(body: Mapping[str, Any], phase: str) -> tuple[Condition, Condition]:
-    """Ready and Stalled of a resource that rests in a final phase: as it was when it got there."""
+    """Ready and Stalled of a resource of which there is nothing new to say.
+
+    Args:
+        body: The resource; what it says stands, unless it says that it isn't ready.
+        phase: The reason where nothing stands.
+    """
     for stored in without(stored_status(body).get("conditions"), ""):
         if stored.get("type") == reasons.READY and stored.get("status") == "True":
             return succeeded(str(stored.get("reason")), str(stored.get("message") or ""))

@@ -55,6 +55,7 @@ class Decision:
         message: For a person.
         after: When the timer shall fire; None for the operator's interval.
         finished: A finalizer has nothing left to do.
+        quiet: The worker stays and has nothing to say: what it said last goes on standing.
     """
 
     phase: str
@@ -66,6 +67,7 @@ class Decision:
     message: str = ""
     after: timedelta | None = None
     finished: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def decide(subject: Subject, result: object) -> Decision:
         message=result.message,
         after=result.after,
         finished=result.finished,
+        quiet=enter is None and not result.reason and not result.message,
     )
 
 

@@ -18,7 +18,7 @@ from autopilot.kube.http import HttpKubeClient
 from autopilot.kube.retry import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     import kopf
 
@@ -39,16 +39,16 @@ class KopfShell:
     """Runs kopf.
 
     Args:
-        kinds: The primary kind by operator.
+        kinds: The primary kinds.
         client: Whose address and credentials it uses too.
-        wake: Called in the caller's loop with operator, namespace and name.
+        wake: Called in the caller's loop with kind (qualified), namespace and name.
         namespace: The only namespace to watch; empty for all.
     """
 
     def __init__(
-        self, kinds: Mapping[str, ResourceType], client: KubeClient, wake: Wake, namespace: str = ""
+        self, kinds: Sequence[ResourceType], client: KubeClient, wake: Wake, namespace: str = ""
     ) -> None:
-        self._kinds = dict(kinds)
+        self._kinds = tuple(kinds)
         self._client = client
         self._wake = wake
         self._namespace = namespace
@@ -82,7 +82,7 @@ class _Thread:
 
     def __init__(
         self,
-        kinds: Mapping[str, ResourceType],
+        kinds: Sequence[ResourceType],
         client: HttpKubeClient,
         wake: Wake,
         namespace: str,
@@ -154,15 +154,14 @@ class _Thread:
         logging.getLogger("kopf").setLevel(logging.WARNING)
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="connection")(self._login)
-        for operator, kind in self._kinds.items():
-            kopf.on.event(
-                kind.group, kind.version, kind.plural, registry=registry, id=f"wake-{operator}"
-            )(self._handler(operator))
+        for kind in self._kinds:
+            watched = kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
+            watched(self._handler(kind.qualified))
         return registry
 
-    def _handler(self, operator: str) -> Callable[..., Any]:
+    def _handler(self, kind: str) -> Callable[..., Any]:
         async def changed(namespace: str | None, name: str | None, **_: Any) -> None:
-            self._in_main(self._wake, operator, namespace or "", name or "")
+            self._in_main(self._wake, kind, namespace or "", name or "")
 
         return changed
 

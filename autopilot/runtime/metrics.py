@@ -29,26 +29,26 @@ class Metrics:
         self.reconciles = Counter(
             "autopilot_reconcile",
             "Syncs by how they ended.",
-            ["operator", "result"],
+            ["kind", "result"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "autopilot_reconcile_duration_seconds",
             "How long syncs took.",
-            ["operator"],
+            ["kind"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.transitions = Counter(
             "autopilot_phase_transitions",
             "Phases entered.",
-            ["operator", "phase"],
+            ["kind", "phase"],
             registry=self.registry,
         )
         self.writes = Counter(
             "autopilot_writes",
             "Writes to the API by what they changed.",
-            ["operator", "what"],
+            ["kind", "what"],
             registry=self.registry,
         )
         self.depth = Gauge(
@@ -70,12 +70,12 @@ class Metrics:
 
     def _start_at_zero(self, definition: OperatorDefinition) -> None:
         for result in RESULTS:
-            self.reconciles.labels(definition.name, result)
+            self.reconciles.labels(definition.kind.qualified, result)
         for phase in definition.phases:
-            self.transitions.labels(definition.name, phase.name)
+            self.transitions.labels(definition.kind.qualified, phase.name)
         for what in ("status", "outputs", "mesh"):
-            self.writes.labels(definition.name, what)
-        self.seconds.labels(definition.name)
+            self.writes.labels(definition.kind.qualified, what)
+        self.seconds.labels(definition.kind.qualified)
 
     def render(self) -> bytes:
         """All of it in Prometheus's text format."""

@@ -43,7 +43,7 @@ class Runtime:
     """Serves operators.
 
     Args:
-        definitions: What to serve; their names differ.
+        definitions: What to serve, one for each kind.
         client: The API; stays the caller's to close.
         samples: Who answers queries; None where no address is known: every sample is unknown.
         provider: The mesh; None where no operator acts on one.
@@ -91,7 +91,7 @@ class Runtime:
             dry_run=self.options.dry_run,
             instance=f"{socket.gethostname()}-{os.getpid()}",
         )
-        self._served = {d.name: assemble(d, parts) for d in self.definitions}
+        self._served = {d.kind.qualified: assemble(d, parts) for d in self.definitions}
         self._commons = Commons(
             client=client,
             clock=self._clock,
@@ -131,10 +131,16 @@ class Runtime:
         """Have `tell` called with the record of each sync that asked a worker, once it is over."""
         self._commons.on_record = tell
 
-    def wake(self, operator: str, namespace: str, name: str) -> None:
-        """Look at a resource again. From the runtime's own loop only."""
-        if operator in self._served:
-            self.queue.wake(Key(operator, namespace, name))
+    def wake(self, kind: str, namespace: str, name: str) -> None:
+        """Look at a resource again. From the runtime's own loop only.
+
+        Args:
+            kind: Like `canaries.example.io`.
+            namespace: Empty for a cluster-scoped kind.
+            name: Its name.
+        """
+        if kind in self._served:
+            self.queue.wake(Key(kind, namespace, name))
 
     def reload(
         self,
@@ -198,7 +204,7 @@ class Runtime:
     async def _work(self, stop: asyncio.Event) -> None:
         if await self._caches_filled(stop):
             self._serving = True
-            _log.info("serving", extra=fields(operators=sorted(self._served)))
+            _log.info("serving", extra=fields(kinds=sorted(self._served)))
             await self.queue.serve(stop)
 
     async def _caches_filled(self, stop: asyncio.Event) -> bool:
@@ -254,7 +260,7 @@ class Runtime:
     async def _shell(self, ending: asyncio.Event) -> None:
         from autopilot.runtime.kopf_shell import KopfShell
 
-        kinds = {d.name: d.kind for d in self.definitions}
+        kinds = [d.kind for d in self.definitions]
         await KopfShell(kinds, self._commons.client, self.wake, self.options.watch_namespace).run(
             ending
         )

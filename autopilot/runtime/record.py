@@ -25,12 +25,12 @@ class Key(NamedTuple):
     """One resource.
 
     Attributes:
-        operator: The operator's name.
+        kind: The primary kind, like `canaries.example.io`.
         namespace: Empty for cluster-scoped kinds.
         name: metadata.name.
     """
 
-    operator: str
+    kind: str
     namespace: str
     name: str
 
@@ -95,7 +95,7 @@ class SyncRecord:
             DECISION,
             extra=fields(
                 resource=str(self.key),
-                operator=self.key.operator,
+                kind=self.key.kind,
                 sync=self.sync,
                 phase=self.phase,
                 next=self.enter or self.phase,

@@ -41,7 +41,8 @@ class Result(Generic[O_co]):
         actions: The whole set of actions that this resource wants; None leaves them as they are,
             an empty sequence undoes them.
         status: Top-level status fields of the author's model to merge (snake_case or camelCase).
-        reason: CamelCase, for the condition and the Event; made up from the phase if empty.
+        reason: CamelCase, for the condition and the Event. Staying without reason and message
+            leaves what was said last; otherwise it is made up from the phase.
         message: For a person.
         after: When the timer shall fire next; None for the operator's workInterval.
         finished: A finalizer's work is done: the resource may go.

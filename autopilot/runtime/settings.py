@@ -73,9 +73,9 @@ class LiveSettings:
         self.work_interval = work_interval
         self._configs = self._typed(config)
 
-    def config(self, operator: str) -> Config:
-        """The `config:` map in an operator's own model."""
-        return self._configs[operator]
+    def config(self, kind: str) -> Config:
+        """The `config:` map in the author's own model, by primary kind (qualified)."""
+        return self._configs[kind]
 
     def reload(
         self,
@@ -99,7 +99,7 @@ class LiveSettings:
         problems: set[Problem] = set()
         for definition in self._definitions:
             try:
-                made[definition.name] = definition.config.model_validate(dict(config))
+                made[definition.kind.qualified] = definition.config.model_validate(dict(config))
             except ValidationError as error:
                 problems |= {
                     Problem("", 0, ".".join(["config", *map(str, one["loc"])]), one["msg"])

@@ -50,7 +50,7 @@ class Syncer:
     """Does the turns.
 
     Args:
-        served: By operator.
+        served: By primary kind, qualified.
         commons: What all operators share.
     """
 
@@ -63,16 +63,16 @@ class Syncer:
 
     async def run(self, turn: Turn[Key]) -> Ran:
         """Do one turn; conflicts on the resource's version are run again at once."""
-        commons, operator = self._commons, turn.key.operator
+        commons, kind = self._commons, turn.key.kind
         began = commons.clock.monotonic()
         token = CURRENT.set(turn.key)
         result = "error"
         try:
-            ran, result = await self._turn(self._served[operator], turn)
+            ran, result = await self._turn(self._served[kind], turn)
         finally:
             CURRENT.reset(token)
-            commons.metrics.reconciles.labels(operator, result).inc()
-            commons.metrics.seconds.labels(operator).observe(commons.clock.monotonic() - began)
+            commons.metrics.reconciles.labels(kind, result).inc()
+            commons.metrics.seconds.labels(kind).observe(commons.clock.monotonic() - began)
         return ran
 
     async def _turn(self, served: Served, turn: Turn[Key]) -> tuple[Ran, str]:

@@ -78,7 +78,7 @@ class Wakes:
             namespace = str(((new or old or {}).get("metadata") or {}).get("namespace") or "")
             for key, phase in list(self._phases.items()):
                 here = everywhere or not key.namespace or key.namespace == namespace
-                if key.operator == definition.name and phase in concerned and here:
+                if key.kind == definition.kind.qualified and phase in concerned and here:
                     self._wake(key)
 
         return changed
@@ -87,7 +87,9 @@ class Wakes:
     def key(definition: OperatorDefinition, body: Mapping[str, Any]) -> Key:
         """The key of a resource."""
         metadata = body["metadata"]
-        return Key(definition.name, str(metadata.get("namespace") or ""), str(metadata["name"]))
+        return Key(
+            definition.kind.qualified, str(metadata.get("namespace") or ""), str(metadata["name"])
+        )
 
     def _wake(self, key: Key, *, fresh: bool = False) -> None:
         if key == CURRENT.get():

@@ -12,13 +12,13 @@ from autopilot.sandbox.apiserver.faults import Fault
 
 async def test_kopf_hands_over_the_keys_of_resources_and_ends_in_half_a_second(box: Box) -> None:
     woken: list[tuple[str, str, str]] = []
-    shell = KopfShell({"ramp": RAMP}, box.client, lambda *key: woken.append(key))
+    shell = KopfShell([RAMP], box.client, lambda *key: woken.append(key))
     stop = asyncio.Event()
     running = asyncio.create_task(shell.run(stop))
     box.create(ramp("early"))
-    await until(lambda: ("ramp", "default", "early") in woken)
+    await until(lambda: (PLURAL, "default", "early") in woken)
     box.create(ramp("late"))
-    await until(lambda: ("ramp", "default", "late") in woken)
+    await until(lambda: (PLURAL, "default", "late") in woken)
     assert box.get("late")["metadata"].keys() <= box.get("early")["metadata"].keys()
     assert "annotations" not in box.get("early")["metadata"]
     assert "finalizers" not in box.get("early")["metadata"]
@@ -34,7 +34,7 @@ async def test_kopf_that_ends_is_started_again(box: Box) -> None:
     fault = box.server.faults.add(
         Fault("status", verb="list", resource=PLURAL, status=403, agent="autopilot-kopf")
     )
-    shell = KopfShell({"ramp": RAMP}, box.client, lambda *key: woken.append(key))
+    shell = KopfShell([RAMP], box.client, lambda *key: woken.append(key))
     stop = asyncio.Event()
     running = asyncio.create_task(shell.run(stop))
     await until(lambda: shell.starts >= 2, 30)
