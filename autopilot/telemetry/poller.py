@@ -32,6 +32,7 @@ _STALE_INTERVALS = 3
 _STALE_SECONDS = 15.0
 _CONCURRENCY = 8
 _SHORTEST_NAP = 0.001
+_PATIENCE = 600.0
 
 
 class Poller:
@@ -139,8 +140,10 @@ class Poller:
 
     def _prune(self, now: float) -> None:
         for key, group in list(self._groups.items()):
-            # A reader that there is nothing new for comes back at its own timer at the latest.
-            patience = (IGNORED + 0.5) * max(group.interval, self._default_interval)
+            # A reader that there is nothing new for isn't woken, so it can't be expected to read:
+            # through an outage it keeps its place, or nobody would tell it of the end.
+            slowest = max(group.interval, self._default_interval)
+            patience = max(_PATIENCE, (IGNORED + 0.5) * slowest)
             for target, entry in list(group.entries.items()):
                 if entry.lapse(now, patience):
                     del group.entries[target]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import shutil
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from autopilot.sandbox.telemetry.fetch import ensure_prometheus
 from autopilot.telemetry.prometheus import PrometheusSource
 
 if TYPE_CHECKING:
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
 SCRAPE = 0.1
 BOUNDS = ("1", "5", "10", "50", "100", "500", "1000", "+Inf")
-
-
-def find_prometheus() -> str:
-    """The binary: one that is installed, else the sandbox's own."""
-    found = os.environ.get("AUTOPILOT_PROMETHEUS") or shutil.which("prometheus")
-    if not found:
-        fetch = pytest.importorskip("autopilot.sandbox.telemetry.fetch")
-        found = str(fetch.find_prometheus())
-    return found
 
 
 @dataclass
@@ -133,7 +123,7 @@ def counters() -> Counters:
 
 @pytest.fixture
 async def prometheus(tmp_path: Path, counters: Counters) -> AsyncIterator[Prometheus]:
-    binary = find_prometheus()
+    binary = await asyncio.to_thread(ensure_prometheus)
     app = web.Application()
     app.router.add_get("/metrics", counters.answer)
     runner = web.AppRunner(app)
@@ -141,7 +131,7 @@ async def prometheus(tmp_path: Path, counters: Counters) -> AsyncIterator[Promet
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    server = Prometheus(binary, tmp_path, port)
+    server = Prometheus(str(binary), tmp_path, port)
     await server.start()
     try:
         yield server

@@ -171,12 +171,16 @@ async def test_a_query_has_an_interval_of_its_own(rig: Rig) -> None:
     assert 10 <= len(rig.source.asked) <= 12
 
 
-async def test_one_who_reads_only_at_its_timer_keeps_a_quick_subscription_alive(rig: Rig) -> None:
+async def test_a_reader_without_news_keeps_its_place_for_ten_minutes(rig: Rig) -> None:
+    rig.source.error = SourceDown("refused")
     await rig.reader("a").quick()
-    await advance(rig.clock, 5)
-    rig.source.value = 9
+    await advance(rig.clock, 590)
+    assert rig.woken == []
+    rig.source.error = None
     await advance(rig.clock, 1.1)
     assert rig.woken == ["a"]
+    await advance(rig.clock, 610)
+    assert rig.poller.subscriptions == 0
 
 
 async def test_a_source_that_is_down_says_so_to_all_and_is_asked_again_soon(rig: Rig) -> None:
