@@ -256,3 +256,17 @@ async def test_subsets_follow_their_destination_rule(box: Box) -> None:
         await box.until_event("SubsetNotFound")
         await box.put(destination_rule("shop", "v1", "v2"))
         await box.until_answers("shop", "v2")
+
+
+async def test_an_object_of_a_kind_that_is_not_carried_out_is_told_so(box: Box) -> None:
+    policy = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "deny", "namespace": "default"},
+        "spec": {"action": "DENY", "rules": [{}]},
+    }
+    await box.put(policy)
+    await box.up()
+    event = await box.until_event("NotImplementedBySandbox")
+    assert event["involvedObject"]["kind"] == "AuthorizationPolicy"
+    assert event["message"] == "ignored: every request is allowed"

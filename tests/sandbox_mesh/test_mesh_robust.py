@@ -72,7 +72,7 @@ async def test_watches_that_are_cut_and_histories_that_are_lost_are_survived(
             await box.put(service(name), pod(name, port))
         await box.put(service("shop", {"app": "a"}), virtual_service("shop", {"route": [to("a")]}))
         await box.up()
-        assert api.faults.expire_watches() == 4
+        assert api.faults.expire_watches() >= 4
         await box.put(virtual_service("shop", {"route": [to("b")]}))
         await box.until_answers("shop", "b")
         api.faults.drop_history()

@@ -102,6 +102,15 @@ _CARRIED_OUT: dict[str, Any] = {
 }
 
 
+UNSERVED = {
+    "gateways": "the ingress serves every VirtualService that names a gateway, whatever this says",
+    "serviceentries": "hosts outside the sandbox are not reached",
+    "authorizationpolicies": "every request is allowed",
+    "httproutes": "write a VirtualService",
+}
+"""Kinds that can be written but are not carried out at all, by plural, and what that means."""
+
+
 def problems(body: Body) -> list[str]:
     """Why an object can't be carried out at all; empty when it can."""
     if body.get("kind") == "DestinationRule":

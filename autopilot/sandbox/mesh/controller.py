@@ -18,6 +18,7 @@ from autopilot.kube.client import AlreadyExists, ApiError, NotFound
 from autopilot.kube.kinds import KNOWN, NAMESPACES
 from autopilot.sandbox.mesh import files
 from autopilot.sandbox.mesh.admin import Admin
+from autopilot.sandbox.mesh.check import UNSERVED
 from autopilot.sandbox.mesh.envoy import LOG, inotify_free
 from autopilot.sandbox.mesh.lastgood import LastGood
 from autopilot.sandbox.mesh.listeners import listener_name
@@ -74,7 +75,7 @@ class Mesh:
         self._reporter = Reporter(client, clock)
         self._caches = {
             plural: Cache(client, KNOWN[plural], clock=clock)
-            for plural in ("services", "pods", "virtualservices", "destinationrules")
+            for plural in ("services", "pods", "virtualservices", "destinationrules", *UNSERVED)
         }
         self._callers: dict[str, Source] = {}
         self._published_ports: dict[str, int] | None = None
@@ -146,7 +147,14 @@ class Mesh:
         self._memory.accept(standing, rules)
         await self._tell_ports(world)
         self.ready.set()
-        await self._reporter.tell([*notices, *found])
+        await self._reporter.tell([*notices, *found, *self._unserved()])
+
+    def _unserved(self) -> list[Notice]:
+        return [
+            Notice(body, "NotImplementedBySandbox", f"ignored: {meaning}")
+            for plural, meaning in UNSERVED.items()
+            for body in self._bodies(plural)
+        ]
 
     def _bodies(self, plural: str) -> list[Body]:
         cache = self._caches[plural]
@@ -199,7 +207,7 @@ class Mesh:
         new = [
             key
             for key, source in self._callers.items()
-            if listener_name(source) not in files.read(self._directory, files.LISTENERS)
+            if listener_name(source) not in self._publisher.listeners
         ]
         free = inotify_free() if new else None
         if free is not None and free < len(new) + _SPARE_WATCHES:

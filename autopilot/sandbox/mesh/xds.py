@@ -90,6 +90,11 @@ class Publisher:
             for name in files.subscriptions(directory)
         }
 
+    @property
+    def listeners(self) -> frozenset[str]:
+        """The names of those that Envoy has, or had when it was last asked."""
+        return frozenset(self._listeners)
+
     async def publish(self, wanted: Snapshot) -> Acked | Rejected:
         """Make Envoy run a snapshot; returns when it does, or when it has refused.
 
