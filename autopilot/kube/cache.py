@@ -18,7 +18,7 @@ from autopilot.base.errors import RetryLater
 from autopilot.base.logs import fields as log_fields
 from autopilot.kube.client import ApiError, Body, Gone, KubeClient, NotFound, WatchEvent
 from autopilot.kube.retry import Backoff
-from autopilot.kube.selectors import fields_match, labels_match
+from autopilot.kube.selectors import Selection
 from autopilot.kube.store import Change, Store
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Bodies = list[Body]
     Handler = Callable[[Body | None, Body | None], None]
 
+__all__ = ["Cache", "CacheSettings", "CacheUnavailable", "Selection"]
+
 _log = logging.getLogger(__name__)
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -36,39 +38,6 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 class CacheUnavailable(RetryLater):
     """A cache can't vouch for what it holds, so it hands nothing out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which objects of a kind.
-
-    Attributes:
-        namespace: None for all.
-        labels: A label selector; empty for all.
-        fields: A field selector; empty for all.
-    """
-
-    namespace: str | None = None
-    labels: str = ""
-    fields: str = ""
-
-    def test(self) -> Callable[[Body], bool]:
-        """The same selection, judged on this side.
-
-        Raises:
-            ValueError: A selector can't be read.
-        """
-        labels, fields = labels_match(self.labels), fields_match(self.fields)
-
-        def matches(body: Body) -> bool:
-            meta = body["metadata"]
-            return (
-                (not self.namespace or meta.get("namespace") == self.namespace)
-                and labels(meta.get("labels") or {})
-                and fields(body)
-            )
-
-        return matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +183,8 @@ class Cache:
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({follow, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if follow.done():
+                follow.result()
         finally:
             await _end(follow, stopped)
             self._lose("it was stopped")

@@ -1,23 +1,11 @@
-"""The concrete client: HTTP with raw dicts, on the `kubernetes` package's login.
-
-Ordinary calls share 32 connections; watches, which never end, have a pool of their own.
-"""
+"""The concrete client: HTTP with raw dicts, on the `kubernetes` package's login."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Literal
 
-import aiohttp
-from yarl import URL
-
-from autopilot.kube.answers import error_of, read_json
 from autopilot.kube.client import (
-    ApiError,
     Body,
     Gone,
     KubeClient,
@@ -26,44 +14,20 @@ from autopilot.kube.client import (
     Unavailable,
     WatchEvent,
 )
-from autopilot.kube.login import Login
+from autopilot.kube.login import Connection, Login
+from autopilot.kube.transport import NO_ANSWER, Transport, say
 from autopilot.kube.wire import event_of, lines, needed, path, path_of
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from autopilot.kube.kinds import ResourceType
 
-CONNECTIONS = 32
 PAGE = 500
 """Objects per page of a list, as client-go asks for."""
 
-WATCH_SILENCE = 70.0
-"""Seconds without a byte before a watch counts as dead: the API sends a bookmark each minute."""
-
 _APPLY = "application/apply-patch+yaml"
-_JSON = "application/json"
 _RELISTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What another HTTP client needs to talk to the same API as the same account.
-
-    Attributes:
-        server: The URL.
-        headers: That authenticate a request, for as long as they are valid.
-        ssl: As aiohttp takes it.
-        proxy: Or None.
-        server_hostname: The name that the certificate is checked for, where it isn't the URL's.
-    """
-
-    server: str
-    headers: dict[str, str]
-    ssl: ssl.SSLContext | bool
-    proxy: str | None
-    server_hostname: str | None
 
 
 async def connect(
@@ -86,36 +50,24 @@ async def connect(
     """
     login = Login(kubeconfig, context)
     await login.load()
-    return HttpKubeClient(login, timeout=timeout, user_agent=user_agent)
+    return HttpKubeClient(Transport(login, timeout=timeout, user_agent=user_agent))
 
 
 class HttpKubeClient(KubeClient):
     """`KubeClient` over HTTP; made by `connect` inside a running loop."""
 
-    def __init__(self, login: Login, *, timeout: float, user_agent: str) -> None:
-        self._login = login
-        self._timeout = timeout
-        agent = {"User-Agent": user_agent, "Accept": _JSON}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=agent,
-        )
-        self._watches = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=agent,
-        )
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     @property
     def server(self) -> str:
         """The API's URL, for people."""
-        return self._login.server
+        return self._transport.login.server
 
     @property
     def context(self) -> str:
         """The kubeconfig context's name, or `in-cluster`."""
-        return self._login.context
+        return self._transport.login.context
 
     async def connection(self, *, renew: bool = False) -> Connection:
         """The present address and credentials.
@@ -123,15 +75,11 @@ class HttpKubeClient(KubeClient):
         Args:
             renew: Get new ones: those given out last were refused.
         """
-        login = self._login
-        if renew:
-            await login.renew(login.generation)
-        headers = await login.headers()
-        return Connection(login.server, headers, login.ssl, login.proxy, login.server_hostname)
+        return await self._transport.login.connection(renew=renew)
 
     async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Body:
         """One object; `NotFound` if absent."""
-        return await self._call("GET", path(kind, name, namespace))
+        return await self._transport.call("GET", path(kind, name, namespace))
 
     async def list(
         self,
@@ -155,7 +103,7 @@ class HttpKubeClient(KubeClient):
     ) -> Listing:
         items: list[Body] = []
         while True:
-            page = await self._call("GET", kind.collection(namespace), query=query)
+            page = await self._transport.call("GET", kind.collection(namespace), query=query)
             meta = page.get("metadata") or {}
             for item in page.get("items") or []:
                 items.append({"apiVersion": kind.api_version, "kind": kind.kind, **item})
@@ -187,36 +135,15 @@ class HttpKubeClient(KubeClient):
             "fieldSelector": fields,
         }
         path = kind.collection(namespace)
-        response = await self._open(path, query)
+        response = await self._transport.open(path, query)
         try:
             yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": resource_version}})
             async for line in lines(response):
                 yield event_of(line, kind, f"watch of {path}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "", f"watch of {path}: cut off: {_say(error)}") from error
+        except NO_ANSWER as error:
+            raise Unavailable(0, "", f"watch of {path}: cut off: {say(error)}") from error
         finally:
             response.close()
-
-    async def _open(self, path: str, query: dict[str, str]) -> aiohttp.ClientResponse:
-        for attempt in (1, 2):
-            generation = self._login.generation
-            try:
-                async with asyncio.timeout(self._timeout):
-                    response = await self._watches.get(
-                        self._url(path, query),
-                        timeout=aiohttp.ClientTimeout(total=None, sock_read=WATCH_SILENCE),
-                        **await self._options({}),
-                    )
-                    if response.status == 200:
-                        return response
-                    raw = await response.read()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise self._silent("GET", path, error) from error
-            if response.status == 401 and attempt == 1:
-                await self._login.renew(generation)
-                continue
-            raise self._refused("watch of", path, response, raw)
-        raise AssertionError("unreachable")
 
     async def create(
         self,
@@ -231,7 +158,7 @@ class HttpKubeClient(KubeClient):
         where = namespace or (body.get("metadata") or {}).get("namespace")
         path = kind.collection(needed(kind, where))
         query = {"fieldManager": manager, "dryRun": "All" if dry_run else ""}
-        return await self._call("POST", path, query=query, body=body)
+        return await self._transport.call("POST", path, query=query, body=body)
 
     async def apply(
         self,
@@ -250,7 +177,9 @@ class HttpKubeClient(KubeClient):
             "dryRun": "All" if dry_run else "",
         }
         where = path_of(kind, body, subresource)
-        return await self._call("PATCH", where, query=query, body=body, content_type=_APPLY)
+        return await self._transport.call(
+            "PATCH", where, query=query, body=body, content_type=_APPLY
+        )
 
     async def patch(
         self,
@@ -264,7 +193,7 @@ class HttpKubeClient(KubeClient):
     ) -> Body:
         """A dict is sent as a merge patch, a list as a JSON patch."""
         merge = isinstance(patch, dict)
-        return await self._call(
+        return await self._transport.call(
             "PATCH",
             path(kind, name, namespace, subresource),
             query={"fieldManager": manager},
@@ -277,7 +206,7 @@ class HttpKubeClient(KubeClient):
     ) -> Body:
         """PUT under the body's own resourceVersion; `Conflict` when it is no longer current."""
         where = path_of(kind, body, subresource)
-        return await self._call("PUT", where, query={"fieldManager": manager}, body=body)
+        return await self._transport.call("PUT", where, query={"fieldManager": manager}, body=body)
 
     async def delete(
         self,
@@ -297,82 +226,12 @@ class HttpKubeClient(KubeClient):
             "propagationPolicy": propagation,
             "preconditions": {key: value for key, value in conditions.items() if value},
         }
-        await self._call("DELETE", path(kind, name, namespace), body=options)
+        await self._transport.call("DELETE", path(kind, name, namespace), body=options)
 
     async def request(self, method: str, path: str, body: Body | None = None) -> Body:
         """Any other call; `path` may carry a query."""
-        return await self._call(method, path, body=body)
+        return await self._transport.call(method, path, body=body)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._watches.close()
-        await self._session.close()
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = _JSON,
-    ) -> Body:
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {} if data is None else {"Content-Type": content_type}
-        for attempt in (1, 2):
-            generation = self._login.generation
-            try:
-                async with self._session.request(
-                    method,
-                    self._url(path, query or {}),
-                    data=data,
-                    timeout=aiohttp.ClientTimeout(total=self._timeout),
-                    **await self._options(headers),
-                ) as response:
-                    raw = await response.read()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise self._silent(method, path, error) from error
-            if response.status == 401 and attempt == 1:
-                await self._login.renew(generation)
-                continue
-            if response.status >= 300:
-                raise self._refused(method, path, response, raw)
-            answer = read_json(raw)
-            if not isinstance(answer, dict):
-                raise Unavailable(0, "", f"{method} {path}: the answer is no JSON object")
-            return answer
-        raise AssertionError("unreachable")
-
-    async def _options(self, headers: dict[str, str]) -> dict[str, Any]:
-        return {
-            "headers": {**headers, **await self._login.headers()},
-            "ssl": self._login.ssl,
-            "proxy": self._login.proxy,
-            "server_hostname": self._login.server_hostname,
-            "allow_redirects": False,
-        }
-
-    def _url(self, path: str, query: Mapping[str, str]) -> URL:
-        text = urlencode({key: value for key, value in query.items() if value})
-        return URL(f"{self.server}{path}?{text}" if text else self.server + path, encoded=True)
-
-    def _silent(self, method: str, path: str, error: Exception) -> Unavailable:
-        why = f"no answer in {self._timeout:g} s" if _late(error) else _say(error)
-        return Unavailable(0, "", f"{method} {path} at {self.server}: {why}")
-
-    @staticmethod
-    def _refused(method: str, path: str, response: Any, raw: bytes) -> ApiError:
-        return error_of(
-            response.status,
-            read_json(raw),
-            what=f"{method} {path}",
-            after=response.headers.get("Retry-After"),
-        )
-
-
-def _late(error: Exception) -> bool:
-    return isinstance(error, TimeoutError)
-
-
-def _say(error: Exception) -> str:
-    return str(error) or type(error).__name__
+        await self._transport.close()

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import os
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -57,6 +58,25 @@ def proxy_for(url: str) -> str | None:
     if is_loopback(url) or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get(parts.scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What another HTTP client needs to talk to the same API as the same account.
+
+    Attributes:
+        server: The URL.
+        headers: That authenticate a request, for as long as they are valid.
+        ssl: As aiohttp takes it.
+        proxy: Or None.
+        server_hostname: The name that the certificate is checked for, where it isn't the URL's.
+    """
+
+    server: str
+    headers: dict[str, str]
+    ssl: ssl.SSLContext | bool
+    proxy: str | None
+    server_hostname: str | None
 
 
 class Login:
@@ -116,6 +136,13 @@ class Login:
         settings = await self._configuration.auth_settings()
         found = {auth["key"]: auth["value"] for auth in settings.values() if auth["value"]}
         return {str(key).title(): str(value) for key, value in found.items()}
+
+    async def connection(self, *, renew: bool = False) -> Connection:
+        """What another client needs; `renew` when what was given out last was refused."""
+        if renew:
+            await self.renew(self.generation)
+        headers = await self.headers()
+        return Connection(self.server, headers, self.ssl, self.proxy, self.server_hostname)
 
     async def _read(self, configuration: Any) -> str:
         import yaml

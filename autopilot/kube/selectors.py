@@ -7,10 +7,13 @@ through the watch.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from autopilot.kube.client import Body
 
     Test = Callable[[Mapping[str, Any]], bool]
 
@@ -40,6 +43,39 @@ def fields_match(selector: str) -> Test:
     """
     tests = [_field_term(term) for term in _split(selector)]
     return lambda body: all(test(body) for test in tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a kind.
+
+    Attributes:
+        namespace: None for all.
+        labels: A label selector; empty for all.
+        fields: A field selector; empty for all.
+    """
+
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+    def test(self) -> Callable[[Body], bool]:
+        """The same selection, judged on this side.
+
+        Raises:
+            ValueError: A selector can't be read.
+        """
+        labels, fields = labels_match(self.labels), fields_match(self.fields)
+
+        def matches(body: Body) -> bool:
+            meta = body["metadata"]
+            return (
+                (not self.namespace or meta.get("namespace") == self.namespace)
+                and labels(meta.get("labels") or {})
+                and fields(body)
+            )
+
+        return matches
 
 
 def _split(selector: str) -> list[str]:

@@ -112,9 +112,9 @@ async def test_a_token_that_has_run_out_is_read_anew_once_for_many_requests(
     await client.get(PODS, "p", "a")
     write(path, kubeconfig_for(scripted.url, "new"))
     scripted.answer = accepting("new")
-    generation = client._login.generation
+    generation = client._transport.login.generation
     await asyncio.gather(*(client.get(PODS, "p", "a") for _ in range(10)))
-    assert client._login.generation == generation + 1
+    assert client._transport.login.generation == generation + 1
     scripted.answer = accepting()
     with pytest.raises(Forbidden) as caught:
         await client.get(PODS, "p", "a")
