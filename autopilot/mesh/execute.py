@@ -92,9 +92,8 @@ def _safe_after_failure(step: Step) -> bool:
 
 
 async def _carry_out(step: Step, executor: Executor) -> Change | None:
-    if executor.before_write is not None:
-        executor.before_write()
     if isinstance(step, ApplyOwned):
+        _check(executor)
         outcome = await executor.applier.ensure(step.kind, step.body, step.live)
         # After a restart one apply per object only learns what the server has, or takes over the
         # record of its fields: that is no change of anything.
@@ -108,6 +107,7 @@ async def _carry_out(step: Step, executor: Executor) -> Change | None:
 
 
 async def _delete(step: DeleteOwned, executor: Executor) -> Change | None:
+    _check(executor)
     meta = step.live["metadata"]
     try:
         await executor.client.delete(
@@ -159,7 +159,13 @@ async def _scale(step: HoldReplicas | ReleaseReplicas, executor: Executor) -> Ch
     return Change(step, step.summary, step.moves, repaired, live)
 
 
+def _check(executor: Executor) -> None:
+    if executor.before_write is not None:
+        executor.before_write()
+
+
 async def _write(write: SetMark | SetReplicas, live: Body, executor: Executor) -> Body:
+    _check(executor)
     meta = live["metadata"]
     if isinstance(write, SetMark):
         answer = await executor.client.patch(

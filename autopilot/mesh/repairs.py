@@ -36,14 +36,14 @@ class Repairs:
             Contested: It would be one too many.
         """
         if self._latched.get(what, _NOTHING) == wanted:
-            raise Contested(what, TIMES, MINUTES)
+            raise Contested(f"replicas of {what}", TIMES, MINUTES)
         now = self._clock.monotonic()
         times = self._times.setdefault(what, deque())
         while times and now - times[0] >= MINUTES * 60:
             times.popleft()
         if len(times) >= TIMES:
             self._latched[what] = wanted
-            raise Contested(what, TIMES, MINUTES)
+            raise Contested(f"replicas of {what}", TIMES, MINUTES)
         self._latched.pop(what, None)
         times.append(now)
 

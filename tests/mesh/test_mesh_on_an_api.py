@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -343,3 +344,30 @@ async def test_a_failed_write_leaves_what_relies_on_it_undone(
     server.faults.clear()
     changes, failed = await runtime.sync()
     assert (len(changes), failed) == (2, [])
+
+
+@pytest.mark.usefixtures("ready")
+async def test_nothing_is_written_once_writing_is_forbidden(
+    runtime: Runtime, client: HttpKubeClient
+) -> None:
+    class Lost(Exception):
+        pass
+
+    allowed = 2
+
+    def check() -> None:
+        nonlocal allowed
+        allowed -= 1
+        if allowed < 0:
+            raise Lost
+
+    # The route and the mark are written; the lease goes before the replicas.
+    runtime.executor = dataclasses.replace(runtime.executor, before_write=check)
+    with pytest.raises(Lost):
+        await runtime.sync(split(0), Scale("web", 0))
+    assert await runtime.replicas("web") == 3
+    found = await client.get(DEPLOYMENTS, "web", "demo")
+    assert read_mark(found) is not None
+    runtime.restart()
+    await runtime.sync(split(0), Scale("web", 0))
+    assert await runtime.replicas("web") == 0
