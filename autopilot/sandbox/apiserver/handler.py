@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_OPEN = frozenset({"/livez", "/readyz", "/healthz", "/version"})
 
 
 class Handler:
@@ -84,7 +85,8 @@ class Handler:
         if name not in _LOCAL:
             raise errors.ApiError(403, "Forbidden", f"host {host!r} is none of this server's")
         given = request.headers.get("Authorization", "").encode()
-        if not trusted and not hmac.compare_digest(given, self._token):
+        open_to_all = request.method == "GET" and request.path in _OPEN
+        if not trusted and not open_to_all and not hmac.compare_digest(given, self._token):
             raise errors.ApiError(401, "Unauthorized", "Unauthorized")
 
     async def _answer(self, request: web.BaseRequest, record: Request) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from autopilot.sandbox.apiserver import errors
 from autopilot.sandbox.apiserver.encoding import loads
 
 BODY_LIMIT = 3 << 20
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 _SPOKEN = "application/json, application/yaml"
 
 
@@ -65,7 +66,7 @@ def decode(content_type: str, data: bytes, *, patch: bool = False) -> Any:
         ApiError: 415 for a format that isn't spoken, 400 for one that can't be read.
     """
     media = media_type(content_type)
-    if media == "application/vnd.kubernetes.protobuf":
+    if media == PROTOBUF:
         raise errors.unsupported_media(
             "this server doesn't read protobuf bodies, which kubectl create sends since 1.32; send "
             "JSON or YAML instead, for instance with: kubectl apply -f FILE"

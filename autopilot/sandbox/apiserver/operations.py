@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.sandbox.apiserver import deletion, errors, eviction, scaling, writes
 from autopilot.sandbox.apiserver.core import Core, shown
 from autopilot.sandbox.apiserver.listing import Lister
-from autopilot.sandbox.apiserver.negotiation import decode, media_type
+from autopilot.sandbox.apiserver.negotiation import PROTOBUF, decode, media_type
 from autopilot.sandbox.apiserver.writes import Patch, Target
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Operations:
             body = decode(content_type, data) if data.strip() else {}
             options = deletion.DeleteOptions.read(body or {}, call.query)
             return self._delete(call, options), 200
-        body = decode(content_type, data)
+        # Whoever asks may; kubectl asks in protobuf, which needn't be read for that.
+        review = call.verb == "create" and "list" not in call.kind.verbs
+        unread = review and media_type(content_type) == PROTOBUF
+        body = {} if unread else decode(content_type, data)
         if call.verb == "create":
             return self._create(call, body), 201
         return self._update(call, body), 200
