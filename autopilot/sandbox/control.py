@@ -24,6 +24,9 @@ UP_SECONDS = 150.0
 """Longer than the fetch of Prometheus may take, which a machine's first `up` may have to do."""
 
 DOWN_SECONDS = 20.0
+_started: list[subprocess.Popen[bytes]] = []
+"""Supervisors that outlive this process on purpose; a Popen that is dropped would complain."""
+
 _LOOK = 0.02
 _TAIL = 2000
 
@@ -100,7 +103,7 @@ def _spawn(where: Path, wish: Wish) -> subprocess.Popen[bytes]:
     # A sandbox has its own kubeconfig; what the environment says of others is none of its business.
     env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
     with (where / homes.LOG).open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, *wish.arguments()],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -108,6 +111,8 @@ def _spawn(where: Path, wish: Wish) -> subprocess.Popen[bytes]:
             env=env,
             start_new_session=True,
         )
+    _started.append(process)
+    return process
 
 
 def _wait(name: str, process: subprocess.Popen[bytes] | None) -> State:
