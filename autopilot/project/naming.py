@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from autopilot.spec.project import FinalizerSpec, OperatorSpec, PhaseSpec
 
-PHASE_MAX_TEXT = 90
+_LINE = 86
+"""How long a phase's name and description may be together, to stay on a line in docstrings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _phase(operator: OperatorSpec, phase: PhaseSpec) -> PhaseNames:
         ways: Sequence[str] = [way.to for way in phase.transitions]
     else:
         ways = [other.name for other in operator.phases if other.name != phase.name]
-    about = " ".join(phase.description.split()) or f"what happens while in {phase.name}"
+    about = " ".join(phase.description.split()) or "say here what happens"
     return _made(
         phase.name,
         about,
@@ -95,7 +96,7 @@ def _made(
         name=name,
         member=member(name),
         module=module,
-        description=about if len(about) <= PHASE_MAX_TEXT else about[: PHASE_MAX_TEXT - 1] + "…",
+        description=_shortened(about, max(20, _LINE - len(name))),
         initial=flags[0],
         final=flags[1],
         inputs=tuple(attribute(kind) for kind in kinds if kind != METRICS),
@@ -103,6 +104,10 @@ def _made(
         metrics=METRICS in kinds,
         next=tuple(member(way) for way in ways),
     )
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
 def variables(operator: OperatorSpec, module: str) -> dict[str, object]:
