@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import re
@@ -104,6 +105,7 @@ class EventRecorder:
         self._clock: Clock = clock or SystemClock()
         self._settings = settings or EventSettings()
         self._rng = random.Random()
+        self._numbers = itertools.count()
         self._waiting: OrderedDict[_Key, _Waiting] = OrderedDict()
         self._sent: OrderedDict[_Key, _Series] = OrderedDict()
         self._held_back: OrderedDict[_Key, int] = OrderedDict()
@@ -175,9 +177,13 @@ class EventRecorder:
         else:
             count = 1 + self._held_back.pop(key, 0)
             # Made once: a create that is tried again meets what the first attempt may have made.
-            suffix = f"{int(now.timestamp() * 1e6):x}{self._rng.getrandbits(24):06x}"
-            self._waiting[key] = _Waiting(body, count, now, suffix)
+            self._waiting[key] = _Waiting(body, count, now, self._suffix(now))
             self._wake.set()
+
+    def _suffix(self, now: datetime) -> str:
+        # Names sort as the Events were recorded, those of one instant too.
+        number = next(self._numbers) % 0x10000
+        return f"{int(now.timestamp() * 1e6):x}{number:04x}{self._rng.getrandbits(16):04x}"
 
     def _within_budget(self, whom: str) -> bool:
         now = self._clock.monotonic()

@@ -252,3 +252,15 @@ async def test_an_event_under_way_when_the_recorder_stops_is_not_lost(
     await recorder.flush()
     (event,) = await events(client, about)
     assert event["count"] == 2
+
+
+async def test_events_of_one_instant_keep_their_order_by_name(
+    client: HttpKubeClient, recorder: EventRecorder, about: Body
+) -> None:
+    reasons = ["Initialized", "Started", "Done", "Again"]
+    for reason in reasons:
+        recorder.record(about, "Normal", reason, "m")
+    await recorder.flush()
+    found = (await client.list(EVENTS, "default")).items
+    found.sort(key=lambda each: str(each["metadata"]["name"]))
+    assert [each["reason"] for each in found] == reasons
