@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from apiserver_kit import DEFINITIONS, SCHEMA, WIDGETS, definition, widget
 
 from autopilot.sandbox.apiserver import definitions
 
 if TYPE_CHECKING:
-    import pytest
     from apiserver_kit import Api
 
 
@@ -140,3 +140,22 @@ async def test_selectable_fields_select(api: Api) -> None:
     await api.ok("POST", WIDGETS, widget("g"))
     listed = await api.ok("GET", f"{WIDGETS}?fieldSelector=spec.colour=red")
     assert [one["metadata"]["name"] for one in listed["items"]] == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "field"),
+    [
+        ({"type": "object", "properties": []}, "properties"),
+        ({"type": "object", "properties": {"spec": 5}}, "properties[spec]"),
+        ({"type": "object", "required": "spec"}, "required"),
+        ({"type": "array"}, "type"),
+    ],
+)
+async def test_a_schema_of_the_wrong_shape_is_refused_where_it_is_wrong(
+    api: Api, schema: dict[str, Any], field: str
+) -> None:
+    body = definition(schema={"openAPIV3Schema": schema})
+    answer = await api.call("POST", DEFINITIONS, body)
+    assert answer.status == 422
+    at = f"spec.versions[0].schema.openAPIV3Schema.{field}"
+    assert [one["field"] for one in answer.body["details"]["causes"]] == [at]

@@ -398,6 +398,8 @@ async def test_both_event_apis_show_the_same_events(api: Api) -> None:
     await api.ok("POST", new, {"metadata": {"name": "e2"}, "regarding": about, "note": "again"})
     listed = await api.ok("GET", f"{core}?fieldSelector=involvedObject.name=p")
     assert [one["message"] for one in listed["items"]] == ["hello", "again"]
+    listed = await api.ok("GET", f"{new}?fieldSelector=regarding.name=p")
+    assert [one["note"] for one in listed["items"]] == ["hello", "again"]
 
 
 async def test_whoever_has_the_token_may_do_everything(api: Api) -> None:

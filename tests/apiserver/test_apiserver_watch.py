@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from apiserver_kit import MAPS, WIDGETS, config_map, widget
 
 from autopilot.sandbox.apiserver import streaming
@@ -13,7 +14,6 @@ from autopilot.sandbox.apiserver.history import Change, Entry, History
 from autopilot.sandbox.apiserver.watchers import Selection, Watcher
 
 if TYPE_CHECKING:
-    import pytest
     from apiserver_kit import Api
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -229,3 +229,27 @@ async def test_one_object_can_be_watched(api: Api) -> None:
     async with api.watch(f"{MAPS}?fieldSelector=metadata.name%3Da") as watch:
         await api.ok("POST", MAPS, config_map("a"))
         assert await watch.take(1) == [("ADDED", "a")]
+
+
+async def test_a_client_that_stops_reading_loses_its_connection_and_no_one_else_does(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watcher.__init__, "__kwdefaults__", {"limit": 1 << 20})
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(api.server.url.split(":")[2]))
+    token = api.server.token
+    head = (
+        f"GET {MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    writer.write(head.encode())
+    await api.until(lambda: api.server.watches == 1)
+    async with api.watch(MAPS) as watch:
+        await api.until(lambda: api.server.watches == 2)
+        for number in range(200):
+            api.store.create(config_map(f"m{number}", x="x" * 100_000))
+            assert (await watch.next())[0] == "ADDED"
+            if api.server.watches == 1:
+                break
+        else:
+            pytest.fail("20 MB and still connected")
+    writer.close()
+    assert reader is not None

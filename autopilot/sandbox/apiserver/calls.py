@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autopilot.sandbox.apiserver import errors
-from autopilot.sandbox.apiserver.core import WriteOptions
+from autopilot.sandbox.apiserver.core import WriteOptions, shown
 from autopilot.sandbox.apiserver.selectors import SelectorError, parse_fields, parse_labels
 from autopilot.sandbox.apiserver.watchers import Selection
 from autopilot.sandbox.apiserver.writes import Target
@@ -92,13 +92,15 @@ class Call:
         if self.name:
             fields = f"metadata.name={self.name}" + (f",{fields}" if fields else "")
         try:
-            return Selection(
-                self.namespace,
-                parse_labels(labels) if labels else None,
-                parse_fields(fields, self.kind.selectable) if fields else None,
-            )
+            by_labels = parse_labels(labels) if labels else None
+            by_fields = parse_fields(fields, self.kind.selectable) if fields else None
         except SelectorError as error:
             raise errors.bad_request(error.message) from None
+        kind = self.kind
+        if by_fields is not None and kind.api_version != kind.stored_as:
+            in_version = by_fields
+            by_fields = lambda body: in_version(shown(kind, body))  # noqa: E731
+        return Selection(self.namespace, by_labels, by_fields)
 
 
 def read_call(request: BaseRequest, path: str, registry: Registry) -> Call:

@@ -102,6 +102,8 @@ def _version_faults(versions: Any) -> list[Cause]:
         if not isinstance(schema, dict):
             why = "Required value: schemas are required"
             found.append(Cause(f"{here}.schema.openAPIV3Schema", "FieldValueRequired", why))
+        elif fault := _schema_fault(schema, f"{here}.schema.openAPIV3Schema"):
+            found.append(fault)
         elif schema.get("type") != "object":
             why = 'Invalid value: must be "object" at the root'
             found.append(Cause(f"{here}.schema.openAPIV3Schema.type", "FieldValueInvalid", why))
@@ -109,3 +111,19 @@ def _version_faults(versions: Any) -> list[Cause]:
         why = "must have exactly one version marked as storage version"
         found.append(Cause("spec.versions", "FieldValueInvalid", f"Invalid value: {why}"))
     return found
+
+
+def _schema_fault(schema: Any, path: str) -> Cause | None:
+    """The first node of a schema that has the wrong shape, or None."""
+    if not isinstance(schema, dict):
+        return Cause(path, "FieldValueTypeInvalid", "Invalid value: must be an object")
+    for name, type_ in (("properties", dict), ("required", list), ("enum", list), ("type", str)):
+        if not isinstance(schema.get(name, type_()), type_):
+            why = f"Invalid value: must be of type {type_.__name__}"
+            return Cause(f"{path}.{name}", "FieldValueTypeInvalid", why)
+    below = {f"properties[{key}]": node for key, node in schema.get("properties", {}).items()}
+    below |= {"items": schema["items"]} if "items" in schema else {}
+    if isinstance(schema.get("additionalProperties"), dict):
+        below["additionalProperties"] = schema["additionalProperties"]
+    faults_ = (_schema_fault(node, f"{path}.{step}") for step, node in below.items())
+    return next((fault for fault in faults_ if fault is not None), None)

@@ -1,4 +1,7 @@
-"""Trouble on purpose: what networks and API servers do to their clients, by rule."""
+"""Trouble on purpose: what networks and API servers do to their clients, by rule.
+
+Only requests to resources are met: discovery, health and `/sandbox` always answer.
+"""
 
 from __future__ import annotations
 

@@ -31,12 +31,14 @@ class Stream:
 
     resource: str
     watcher: Watcher
-    transport: asyncio.BaseTransport | None
+    transport: asyncio.Transport | None
     expired: bool = False
 
     def cut(self) -> None:
         """Close the connection under it."""
-        if self.transport is not None:
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()  # close() would wait for a client that doesn't read
+        elif self.transport is not None:
             self.transport.close()
         self.watcher.close()
 
@@ -126,7 +128,7 @@ class Streams:
         if call.flag("sendInitialEvents") or (not asked and not initial):
             for entry in database.entries(storage, call.namespace):
                 if watcher.selection.matches(entry.body):
-                    watcher.push(Event("ADDED", entry))
+                    watcher.prime(Event("ADDED", entry))
             return None
         if not asked:
             return None

@@ -89,7 +89,7 @@ class Watcher:
         self,
         selection: Selection,
         *,
-        limit: int = 16 << 20,
+        limit: int = 32 << 20,
     ) -> None:
         self.selection = selection
         self.closed = False
@@ -104,6 +104,10 @@ class Watcher:
         event = seen_through(self.selection, change)
         if event is not None:
             self.push(event)
+
+    def prime(self, event: Event) -> None:
+        """Queue an event of the first state, which may be larger than the limit."""
+        self._events.append(event)
 
     def push(self, event: Event) -> None:
         """Queue an event."""
