@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LEVELS = "▁▂▃▄▅▆▇█"
 GAP = " "
+_TOP = len(LEVELS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def scale(curve: Curve) -> tuple[float, float]:
 
 
 def line(values: Sequence[float | None], low: float, high: float) -> str:
-    """The values as blocks; the bottom level is the bottom of the scale or less."""
+    """The values as blocks; the lowest is the bottom of the scale or less, and nothing above it."""
     span = high - low
     text = ""
     for value in values:
@@ -58,7 +59,7 @@ def line(values: Sequence[float | None], low: float, high: float) -> str:
             text += GAP
         else:
             part = (value - low) / span if span > 0 else 0.0
-            text += LEVELS[max(0, min(len(LEVELS) - 1, math.ceil(part * len(LEVELS)) - 1))]
+            text += LEVELS[max(0, min(_TOP, math.ceil(part * _TOP)))]
     return text
 
 

@@ -7,7 +7,11 @@ from autopilot.report.sparkline import LEVELS, Curve, columns, line, plot
 
 
 def test_a_ramp_climbs_from_the_lowest_to_the_highest_block() -> None:
-    assert line([0, 1, 2, 3, 4, 5, 6, 7, 8], 0, 8) == "▁▁▂▃▄▅▆▇█"
+    assert line([0, 1, 2, 3, 4, 5, 6, 7], 0, 7) == "▁▂▃▄▅▆▇█"
+
+
+def test_a_little_is_told_from_nothing() -> None:
+    assert line([0, 1, 100], 0, 100) == "▁▂█"
 
 
 def test_a_column_without_points_is_a_gap_and_not_a_zero() -> None:

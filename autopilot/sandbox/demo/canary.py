@@ -35,6 +35,9 @@ RATE = 240.0
 SCRAPE = 0.5
 """Seconds between scrapes, and between the operator's queries."""
 
+_BEFORE = 2.0
+"""Seconds between the take-off and the first flight."""
+
 STEPS = [10, 25, 50, 75, 100]
 
 
@@ -145,6 +148,8 @@ class CanaryDemo:
         self._show.fact("load", f"{load.target.rate:.0f} requests/s through Envoy")
         self._show.fact("run", f"autopilot run, pid {operator.pid}: makes the primary first")
         await self._observer.until(self._waiting, what="the canary to be initialised")
+        # Its last pods still drain, and its last log lines belong to no flight.
+        await self._clock.sleep(_BEFORE)
 
     def _target_ready(self) -> bool:
         status = self._observer.get("Deployment", manifests.APP).get("status", {})
@@ -153,7 +158,9 @@ class CanaryDemo:
     def _waiting(self) -> bool:
         status = self._observer.get(manifests.KIND, manifests.APP).get("status", {})
         weight = canary_weight(self._observer.get("VirtualService", manifests.APP))
-        return status.get("phase") == "Waiting" and status.get("targetHeld") and weight == 0
+        target = self._observer.get("Deployment", manifests.APP)
+        idle = target.get("spec", {}).get("replicas") == 0
+        return status.get("phase") == "Waiting" and idle and weight == 0
 
     async def _fly(
         self, box: Box, client: KubeClient, operator: Operator, load: LoadGenerator

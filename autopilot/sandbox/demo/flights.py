@@ -100,6 +100,7 @@ class Flight:
         """Release, and wait until the operator is done with it."""
         record = self.record
         record.began = self._clock.monotonic()
+        record.weights.append(Mark(0.0, 0))
         self._observer.listeners.append(self._note)
         trouble = asyncio.ensure_future(weather()) if weather else None
         try:
@@ -121,11 +122,7 @@ class Flight:
 
     def decided(self, line: Line) -> None:
         """Take in a decision from the operator's log."""
-        for read in line.get("reads", []):
-            judgements = read.get("judgements", [])
-            verdict = judgements[-1]["verdict"] if judgements else "unknown"
-            decision = Decision(self.at, read.get("promql", ""), read.get("value"), verdict)
-            self.record.decisions.append(decision)
+        self.record.decisions += decisions(self.at, line)
         self._show.decision(self.at, line)
 
     async def _release(self) -> None:
@@ -163,3 +160,12 @@ class Flight:
     def _status(self) -> dict[str, Any]:
         canary = self._observer.get(manifests.KIND, manifests.APP)
         return dict(canary.get("status") or {})
+
+
+def decisions(at: float, line: Line) -> list[Decision]:
+    """One per comparison that the worker made on what it read."""
+    return [
+        Decision(at, read["promql"], read["value"], judged["verdict"])
+        for read in line.get("reads", [])
+        for judged in read["judged"]
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MARKS = {"true": "[red]true[/]", "false": "[green]false[/]", "unknown": "[yellow]unknown[/]"}
-_COLUMN = 0.5
+_WIDTH = 60
+"""Columns of a plot."""
 
 
 class Show:
@@ -30,6 +30,7 @@ class Show:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._queries: set[str] = set()
+        self._last = ""
 
     def fact(self, name: str, text: str) -> None:
         """A line of the set-up."""
@@ -46,10 +47,18 @@ class Show:
         self.console.print(Text(f"  {at:5.1f} s  ", style="dim") + Text(text, style=style))
 
     def decision(self, at: float, line: dict[str, Any]) -> None:
-        """A decision: what was asked, what came back, what was changed."""
-        going = f" → {line['next']}" if line.get("next") else ""
+        """A decision: what was asked, what came back, what was changed.
+
+        One that neither changes anything nor has another reason than the one before is left out.
+        """
+        phase, following = line.get("phase", ""), line.get("next") or ""
+        reason = f"{phase} {following} {line.get('reason', '')}"
+        if reason == self._last and not line.get("changes"):
+            return
+        self._last = reason
+        going = f" → {following}" if following not in ("", phase) else ""
         head = Text(f"  {at:5.1f} s  ", style="dim")
-        head.append(f"{line.get('phase', '')}{going}", style="bold")
+        head.append(f"{phase}{going}", style="bold")
         head.append(f"  {line.get('reason', '')}", style="magenta")
         head.append(f"  {line.get('message', '')}")
         self.console.print(head)
@@ -59,18 +68,17 @@ class Show:
             self.console.print(Text(f"           ✎ {change}", style="green"))
 
     def _read(self, read: dict[str, Any]) -> None:
-        value = read.get("value")
+        value = read["value"]
         answer = f"{value:.4g}" if value is not None else str(read.get("why") or "unknown")
         judged = " · ".join(
             f"{j['relation']} {j['limit']:g} is {_MARKS.get(j['verdict'], j['verdict'])}"
-            for j in read.get("judgements", [])
+            for j in read["judged"]
         )
-        name = read.get("query", "")
+        name = read["query"]
         self.console.print(f"           ? {name} = [bold]{answer}[/]  {judged}")
         if name not in self._queries:
             self._queries.add(name)
-            promql = re.sub(r"\s+", " ", str(read.get("promql", "")))
-            self.console.print(Text(f"             {promql}", style="dim"))
+            self.console.print(Text(f"             {read['promql']}", style="dim"))
 
     def phases(self, flights: Sequence[FlightRecord]) -> None:
         """The table of phases and times."""
@@ -91,7 +99,7 @@ class Show:
         """A flight's plot, its figures and whether it ended as it should."""
         self.console.print()
         self.console.print(Text(f"Flight {number}: {flight.name}", style="bold cyan"))
-        for row in plot(curves(flight), seconds=flight.seconds):
+        for row in plot(curves(flight), seconds=flight.seconds, width=_WIDTH):
             self.console.print(Text(f"  {row}"))
         good = flight.as_expected
         mark = Text("  ✓ " if good else "  ✗ ", style="bold green" if good else "bold red")
@@ -102,31 +110,36 @@ class Show:
 
 
 def curves(flight: FlightRecord) -> list[Curve]:
-    """Weight, success rate and latency over the flight's time."""
-    seconds = stats.timeline(flight.requests, start=flight.began, step=_COLUMN)
+    """Weight, success rate and latency over the flight's time, a point for each column."""
+    step = flight.seconds / _WIDTH
+    seconds = stats.timeline(flight.requests, start=flight.began, step=step)
+    rates = [(s.at + step / 2, _percent(s.success_rate)) for s in seconds]
+    known = [rate for _, rate in rates if rate is not None]
     return [
-        Curve("canary %", _held(flight), low=0, high=100),
-        Curve(
-            "success %",
-            [(s.at, None if s.success_rate is None else s.success_rate * 100) for s in seconds],
-            pick=min,
-            high=100,
-        ),
-        Curve("p99 ms", [(s.at, None if s.p99 is None else s.p99 * 1000) for s in seconds]),
+        Curve("canary %", _held(flight, step), low=0, high=100),
+        Curve("success %", rates, pick=min, low=min([*known, 90.0]), high=100),
+        Curve("p99 ms", [(s.at + step / 2, _millis(s.p99)) for s in seconds], low=0),
     ]
 
 
-def _held(flight: FlightRecord) -> list[tuple[float, float | None]]:
-    """The weight at every half second: it holds until it changes."""
+def _percent(ratio: float | None) -> float | None:
+    return None if ratio is None else ratio * 100
+
+
+def _millis(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _held(flight: FlightRecord, step: float) -> list[tuple[float, float | None]]:
+    """The weight in the middle of each column: it holds until it changes."""
     points: list[tuple[float, float | None]] = []
-    weight: float | None = 0.0
+    weight = 0.0
     marks = list(flight.weights)
-    at = 0.0
-    while at <= flight.seconds:
+    for column in range(_WIDTH):
+        at = (column + 0.5) * step
         while marks and marks[0].at <= at:
             weight = float(marks.pop(0).what)
         points.append((at, weight))
-        at += _COLUMN
     return points
 
 
