@@ -1,1 +1,1 @@
-"""For authors of operators: a pytest plugin, fakes and virtual time."""
+"""For authors of operators: a pytest plugin with the fixtures `worker` and `flight`."""

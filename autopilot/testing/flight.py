@@ -1,0 +1,262 @@
+"""A whole operator on the sandbox's API, with virtual time and scripted metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from autopilot.base import durations
+from autopilot.base.clock import VirtualClock
+from autopilot.kube.cache import CacheSettings
+from autopilot.kube.http import HttpKubeClient, connect
+from autopilot.mesh.providers import provider
+from autopilot.project.definition import definitions
+from autopilot.project.load import load
+from autopilot.runtime.definition import OperatorDefinition
+from autopilot.runtime.operator import Runtime
+from autopilot.runtime.settings import RuntimeOptions
+from autopilot.sandbox.apiserver.server import ApiServer
+from autopilot.telemetry.scripted import ScriptedSamples
+from autopilot.testing import readiness
+from autopilot.testing.objects import Objects
+from autopilot.testing.served_kinds import install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from types import TracebackType
+
+    from autopilot.project.load import Project
+    from autopilot.runtime.record import SyncRecord
+
+_FOREVER = 1e9
+_SETTLE = 20.0
+_numbers = itertools.count(1)
+
+
+class Flight(Objects):
+    """One operator in flight; an async context manager.
+
+    Time stands still but in `advance`. Whatever follows from a change at once has happened when
+    `advance` or `settle` returns.
+
+    Attributes:
+        clock: The virtual clock.
+        samples: The scripted metrics: `f.samples.set("error_rate", 0.05)`.
+        workloads: Whether every Deployment becomes ready at once.
+        server: The API, with faults to inject and a journal of requests.
+
+    Args:
+        what: A project's folder, or definitions made by hand.
+        folder: A place for the kubeconfig.
+        interval: How often metrics are scraped; default 1 s.
+        work_interval: The operator's own; None for the project's, or 5 s.
+        workloads: See the attribute.
+        config: The `config:` map; None for the project's.
+        start: Where the clock starts.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keyword-only: a test names only what matters to it
+        self,
+        what: Path | str | OperatorDefinition | Sequence[OperatorDefinition],
+        *,
+        folder: Path,
+        interval: timedelta | float | str = 1.0,
+        work_interval: timedelta | float | str | None = None,
+        workloads: bool = False,
+        config: Mapping[str, Any] | None = None,
+        start: datetime | None = None,
+    ) -> None:
+        self.project: Project | None = None
+        if isinstance(what, str | Path):
+            self.project = load(Path(what))
+            self.definitions = definitions(self.project)
+        else:
+            given = (what,) if isinstance(what, OperatorDefinition) else what
+            self.definitions = tuple(given)
+        self.clock = VirtualClock(start)
+        self.samples = ScriptedSamples(self.clock, interval=seconds(interval))
+        self.workloads = workloads
+        self.server = ApiServer(clock=self.clock)
+        super().__init__(self.server.store, self.definitions[0].kind.qualified)
+        self._folder = folder
+        self._options = self._made_options(work_interval, config)
+        self._client: HttpKubeClient | None = None
+        self._runtime: Runtime | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the API and the operator."""
+        await self.server.start()
+        install(self.server.store, self.definitions, self.project)
+        path = self._folder / f"flight-{next(_numbers)}.kubeconfig"
+        path.write_text(json.dumps(self.server.kubeconfig()))
+        try:
+            self._client = await connect(str(path), timeout=10.0)
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop both; leave nothing behind."""
+        await self._close()
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running operator."""
+        if self._runtime is None:
+            raise RuntimeError("the flight hasn't begun; use `async with flight(...) as f:`")
+        return self._runtime
+
+    @property
+    def records(self) -> tuple[SyncRecord, ...]:
+        """What each sync read, decided and changed, the newest last."""
+        return tuple(self.runtime.records)
+
+    async def settle(self) -> None:
+        """Let everything happen that follows at once; time stands still.
+
+        Raises:
+            TimeoutError: It never comes to rest.
+        """
+        for _ in range(100):
+            await self._settled()
+            if not (self.workloads and readiness.simulate(self.server.store)):
+                return
+        raise TimeoutError("workloads and operator don't come to rest")
+
+    async def advance(self, by: timedelta | float | str) -> None:
+        """Let time go by, timer for timer, with everything that follows.
+
+        Args:
+            by: A timedelta, seconds, or text like `30s`.
+        """
+        end = self.clock.monotonic() + seconds(by)
+        await self.settle()
+        while (wait := self.clock.next_wake()) is not None:
+            if self.clock.monotonic() + wait > end:
+                break
+            self.clock.move(wait)
+            await self.settle()
+        self.clock.move(max(0.0, end - self.clock.monotonic()))
+        await self.settle()
+
+    async def until(
+        self, condition: Callable[[], object], *, within: timedelta | float | str = "10m"
+    ) -> None:
+        """Let time go by until a condition holds.
+
+        Raises:
+            TimeoutError: It doesn't within this much virtual time.
+        """
+        end = self.clock.monotonic() + seconds(within)
+        await self.settle()
+        while not condition():
+            wait = self.clock.next_wake()
+            if wait is None or self.clock.monotonic() + wait > end:
+                raise TimeoutError(
+                    f"it didn't come true within {durations.render(seconds(within))}"
+                )
+            self.clock.move(wait)
+            await self.settle()
+
+    async def restart(self) -> None:
+        """Kill the operator as SIGKILL would, and start it again: only what is stored is kept."""
+        await self._kill()
+        await self._start()
+
+    async def _start(self) -> None:
+        if self._client is None:
+            raise RuntimeError("the flight hasn't begun; use `async with flight(...) as f:`")
+        name = self.project.config.mesh_provider if self.project else "Istio"
+        self._runtime = Runtime(
+            self.definitions,
+            client=self._client,
+            samples=self.samples,
+            provider=provider(name),
+            clock=self.clock,
+            options=self._options,
+        )
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(self._runtime.run(self._stop))
+        await self.settle()
+
+    async def _kill(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            await self.runtime.queue.abandon()
+
+    async def _close(self) -> None:
+        try:
+            if self._task is not None and not self._task.done():
+                self._stop.set()
+                await asyncio.wait_for(self._task, 15)
+        finally:
+            if self._client is not None:
+                await self._client.close()
+            await self.server.stop()
+
+    async def _settled(self) -> None:
+        if self._task is None or self._task.done():
+            if self._task is not None:
+                self._task.result()
+            raise RuntimeError("the operator has ended")
+        settled = asyncio.create_task(self.runtime.settled(_SETTLE))
+        await asyncio.wait({settled, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not settled.done():
+            settled.cancel()
+            self._task.result()
+            raise RuntimeError("the operator has ended")
+        settled.result()
+
+    def _made_options(
+        self, work_interval: timedelta | float | str | None, config: Mapping[str, Any] | None
+    ) -> RuntimeOptions:
+        from datetime import timedelta
+
+        stored = self.project.config if self.project else None
+        interval = timedelta(seconds=5 if work_interval is None else seconds(work_interval))
+        if work_interval is None and stored is not None:
+            interval = stored.work_interval
+        typed = config if config is not None else stored.config if stored else {}
+        return RuntimeOptions(
+            work_interval=interval,
+            config=typed,
+            watch_namespace=stored.watch_namespace if stored else "",
+            shell=False,
+            # Silence is measured on the clock, which a flight moves by hours in milliseconds.
+            caches=CacheSettings(silence=_FOREVER, grace=_FOREVER),
+            stop_timeout=5.0,
+        )
+
+
+def seconds(duration: timedelta | float | str) -> float:
+    """A duration in seconds."""
+    if isinstance(duration, str):
+        return durations.parse(duration).total_seconds()
+    return float(duration) if isinstance(duration, int | float) else duration.total_seconds()
+
+
+def flight_in(folder: Path) -> Callable[..., Flight]:
+    """The fixture `flight`: makes flights whose files lie in a folder."""
+
+    def make(
+        what: Path | str | OperatorDefinition | Sequence[OperatorDefinition], **more: Any
+    ) -> Flight:
+        return Flight(what, folder=folder, **more)
+
+    return make
