@@ -78,7 +78,14 @@ _POLICY = {
             "idleTimeout": True,
         },
     },
-    "loadBalancer": {"simple": True},
+    "loadBalancer": {
+        "simple": True,
+        "localityLbSetting": {
+            "enabled": True,
+            "distribute": {"from": True, "to": True},
+            "failover": {"from": True, "to": True},
+        },
+    },
     "outlierDetection": {
         "consecutive5xxErrors": True,
         "consecutiveErrors": True,

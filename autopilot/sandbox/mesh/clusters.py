@@ -7,9 +7,11 @@ balancing and outlier detection are over all of them, as in Istio.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from autopilot.sandbox.mesh import locality
 from autopilot.sandbox.mesh.hosts import DOMAIN, plain
 from autopilot.sandbox.mesh.values import Wrong, duration
 
@@ -35,35 +37,56 @@ IDLE = "30s"
 a request never meets a connection that the pod is just closing."""
 
 
-def cluster_name(namespace: str, service: str, port: int, subset: str = "") -> str:
-    """The cluster of a destination; without dots."""
-    return plain(f"out~{namespace}~{service}~{port}~{subset}")
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a cluster is for.
 
-
-def build(service: Service, port: int, subset: str = "", rule: Body | None = None) -> Body:
-    """The cluster of one port of a service, or of one subset of it.
-
-    Args:
+    Attributes:
         service: With its ready endpoints; with none, every request is answered 503, flag UH.
         port: One of the service's.
-        subset: A subset's name in `rule`; empty for the whole service.
-        rule: The service's DestinationRule.
+        subset: A subset's name in the DestinationRule; empty for the whole service.
+        place: The callers' locality, where the DestinationRule makes it matter; else empty.
     """
+
+    service: Service
+    port: int
+    subset: str = ""
+    place: str = ""
+
+    @property
+    def name(self) -> str:
+        """The cluster's; without dots."""
+        service = self.service
+        name = f"out~{service.namespace}~{service.name}~{self.port}~{self.subset}"
+        return plain(f"{name}~{self.place}" if self.place else name)
+
+
+def policy_of(rule: Body | None, subset: str = "") -> Body:
+    """The traffic policy in force; a subset's replaces the service's part by part."""
     spec = (rule or {}).get("spec") or {}
     policy = dict(spec.get("trafficPolicy") or {})
-    chosen: Mapping[str, Any] = next(
-        (s for s in spec.get("subsets") or () if subset and s.get("name") == subset), {}
-    )
-    policy.update(chosen.get("trafficPolicy") or {})
-    labels = chosen.get("labels") or {}
-    endpoints = [e for e in service.endpoints[port] if labels.items() <= e.labels.items()]
-    name = cluster_name(service.namespace, service.name, port, subset)
+    policy.update(_subset(rule, subset).get("trafficPolicy") or {})
+    return policy
+
+
+def build(target: Target, rule: Body | None = None) -> Body:
+    """The cluster of a target, under the service's DestinationRule."""
+    service, policy = target.service, policy_of(rule, target.subset)
+    labels = _subset(rule, target.subset).get("labels") or {}
+    endpoints = [e for e in service.endpoints[target.port] if labels.items() <= e.labels.items()]
+    groups = locality.prefer(_localities(endpoints), policy, target.place)
+    common: Body = {"healthy_panic_threshold": {"value": _panic(policy)}}
+    if target.place:
+        common["locality_weighted_lb_config"] = {}
+        for group in groups:
+            group.setdefault("load_balancing_weight", len(group["lb_endpoints"]))
+    name = target.name
     return {
         "name": name,
         "type": "STATIC",
         "metadata": _metadata(service.namespace, service.name),
-        "common_lb_config": {"healthy_panic_threshold": {"value": _panic(policy)}},
-        "load_assignment": {"cluster_name": name, "endpoints": _localities(endpoints)},
+        "common_lb_config": common,
+        "load_assignment": {"cluster_name": name, "endpoints": groups},
         **_policy(policy),
     }
 
@@ -93,6 +116,11 @@ def problems(rule: Body) -> list[str]:
     return found
 
 
+def _subset(rule: Body | None, name: str) -> Mapping[str, Any]:
+    subsets = ((rule or {}).get("spec") or {}).get("subsets") or ()
+    return next((subset for subset in subsets if name and subset.get("name") == name), {})
+
+
 def _metadata(namespace: str, name: str, host: str = "") -> Body:
     labels = {
         "service": host or f"{name}.{namespace}.{DOMAIN}",
@@ -105,11 +133,11 @@ def _metadata(namespace: str, name: str, host: str = "") -> Body:
 def _localities(endpoints: Iterable[Endpoint]) -> list[Body]:
     groups = []
     ordered = sorted(endpoints, key=lambda e: e.locality)
-    for locality, members in groupby(ordered, key=lambda e: e.locality):
+    for place, members in groupby(ordered, key=lambda e: e.locality):
         group: Body = {"lb_endpoints": [_endpoint(member) for member in members]}
-        if locality:
+        if place:
             names = ("region", "zone", "sub_zone")
-            group["locality"] = dict(zip(names, locality.split("."), strict=False))
+            group["locality"] = dict(zip(names, place.split("."), strict=False))
         groups.append(group)
     return groups
 

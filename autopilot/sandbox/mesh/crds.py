@@ -141,10 +141,15 @@ def _traffic_policy() -> Body:
         "maxEjectionPercent": _INTEGER,
         "minHealthPercent": _INTEGER,
     }
+    places = {
+        "enabled": {**_BOOLEAN, "nullable": True},
+        "distribute": _list(_object({"from": _TEXT, "to": _map(_INTEGER)})),
+        "failover": _list(_object({"from": _TEXT, "to": _TEXT})),
+    }
     return _object(
         {
             "connectionPool": _object({"tcp": _object(tcp), "http": _object(http)}),
-            "loadBalancer": _object({"simple": _TEXT}),
+            "loadBalancer": _object({"simple": _TEXT, "localityLbSetting": _object(places)}),
             "outlierDetection": _object(outliers),
         }
     )

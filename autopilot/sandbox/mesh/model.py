@@ -80,6 +80,11 @@ class Source:
         """As others look up its port: `namespace/workload`."""
         return f"{self.workload.namespace}/{self.workload.name}"
 
+    @property
+    def place(self) -> str:
+        """Its locality; empty when it has none."""
+        return self.labels.get(LOCALITY, "")
+
 
 INGRESS = Source(
     Workload("istio-system", "loadgen", "loadgen", "unknown"), {"app": "loadgen"}, ingress=True

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autopilot.sandbox.mesh import clusters, listeners, routes
+from autopilot.sandbox.mesh import listeners, routes
 from autopilot.sandbox.mesh.check import problems, unsupported
+from autopilot.sandbox.mesh.clusters import Target
+from autopilot.sandbox.mesh.destinations import Destinations
 from autopilot.sandbox.mesh.hosts import covers, names, plain, qualify, service_of
 from autopilot.sandbox.mesh.matching import MESH, catches_all, tells_callers_apart
+from autopilot.sandbox.mesh.values import namespace_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,8 +64,7 @@ class Translator:
         self._routes_path = routes_path
         self._notices: dict[tuple[str, str, str], Notice] = {}
         self._virtual_services = self._sound(virtual_services)
-        self._rules = self._rules_by_service(self._sound(destination_rules))
-        self._missing: dict[str, Body] = {}
+        self._destinations = Destinations(world, self._sound(destination_rules), self._note)
         self._made: dict[tuple[int, int, str], list[Body]] = {}
 
     def run(self) -> tuple[Snapshot, list[Notice]]:
@@ -77,7 +79,7 @@ class Translator:
                 "validate_clusters": True,
                 "virtual_hosts": list(self._virtual_hosts(source, owners)),
             }
-        made.clusters.update(self._clusters())
+        made.clusters.update(self._destinations.clusters())
         return made, list(self._notices.values())
 
     # -- objects ------------------------------------------------------------------------------
@@ -94,19 +96,6 @@ class Translator:
             if ignored:
                 self._note(body, "NotImplementedBySandbox", "ignored: " + ", ".join(ignored))
             found.append(body)
-        return found
-
-    def _rules_by_service(self, rules: list[Body]) -> dict[tuple[str, str], Body]:
-        found: dict[tuple[str, str], Body] = {}
-        for rule in rules:
-            host = qualify(rule["spec"]["host"], _namespace(rule))
-            key = service_of(host)
-            if key is None or key not in self._world.services:
-                self._note(rule, "HostNotFound", f"no service is called {host}")
-            elif key in found:
-                self._note(rule, "HostConflict", f"{_title(found[key])} is older and has {host}")
-            else:
-                found[key] = rule
         return found
 
     def _owners(self) -> dict[str, Body]:
@@ -126,14 +115,14 @@ class Translator:
                     full = abbreviations[host]
                     self._note(body, "HostNotFound", f"no service is called {host}; {full} is one")
                 elif host in found:
-                    message = f"{_title(found[host])} is older and has the host {host}"
+                    message = f"{title_of(found[host])} is older and has the host {host}"
                     self._note(body, "HostConflict", message)
                 else:
                     found[host] = body
         return found
 
     def _note(self, about: Body, reason: str, message: str) -> None:
-        uid = about["metadata"].get("uid") or _title(about)
+        uid = about["metadata"].get("uid") or title_of(about)
         self._notices[uid, reason, message] = Notice(about, reason, message)
 
     # -- virtual hosts ------------------------------------------------------------------------
@@ -156,7 +145,7 @@ class Translator:
                 made = (
                     self._routes_of(owner, source, port)
                     if owner
-                    else [routes.forward(_cluster(service, port))]
+                    else [routes.forward(self._destinations.cluster(Target(service, port), source))]
                 )
                 title = f"{service.namespace}~{service.name}~{port}"
                 domains = free(self._service_domains(service, port, source))
@@ -186,13 +175,17 @@ class Translator:
 
     def _routes_of(self, body: Body, source: Source, port: int) -> list[Body]:
         # Most VirtualServices ask nothing of the caller, so that one translation serves them all.
-        key = (id(body), port, source.key if tells_callers_apart(body) else "")
+        key = (id(body), port, source.key if tells_callers_apart(body) else source.place)
+        resolve = self._destinations.resolve
         if key not in self._made:
             self._made[key] = [
                 made
                 for route in body["spec"].get("http") or ()
                 for made in routes.translate(
-                    route, source, port, lambda destination: self._resolve(body, destination, port)
+                    route,
+                    source,
+                    port,
+                    lambda to: self._destinations.resolve(body, to, source, port),
                 )
             ]
         return self._made[key]
@@ -224,57 +217,6 @@ class Translator:
         having = [namespace for namespace, name in self._world.services if name == service.name]
         return service.namespace == "default" or having == [service.namespace]
 
-    # -- clusters -----------------------------------------------------------------------------
-
-    def _resolve(self, body: Body, destination: Body, caller_port: int) -> str:
-        host = qualify(destination["host"], _namespace(body))
-        subset = destination.get("subset") or ""
-        key = service_of(host)
-        service = self._world.services.get(key) if key else None
-        wanted = (destination.get("port") or {}).get("number")
-        if service is None:
-            self._note(
-                body, "DestinationNotFound", f"no service is called {host}; its share gets 503"
-            )
-            return self._blackhole(host, int(wanted or 0), subset, _namespace(body))
-        port = int(wanted or _port(service, caller_port))
-        if port not in service.ports:
-            message = f"{host} has no port {port}; its share gets 503"
-            self._note(body, "DestinationNotFound", message)
-            return self._blackhole(host, port, subset, service.namespace)
-        if subset and subset not in self._subsets(service):
-            message = f"no DestinationRule gives {host} the subset {subset}; its share gets 503"
-            self._note(body, "SubsetNotFound", message)
-            return self._blackhole(host, port, subset, service.namespace)
-        return _cluster(service, port, subset)
-
-    def _blackhole(self, host: str, port: int, subset: str, namespace: str) -> str:
-        name = plain(f"missing~{host}~{port}~{subset}")
-        self._missing[name] = clusters.blackhole(host, name, namespace)
-        return name
-
-    def _subsets(self, service: Service) -> list[str]:
-        rule = self._rules.get((service.namespace, service.name)) or {}
-        return [s["name"] for s in (rule.get("spec") or {}).get("subsets") or ()]
-
-    def _clusters(self) -> Iterator[tuple[str, Body]]:
-        for key, service in self._world.services.items():
-            for port in service.ports:
-                for subset in ["", *self._subsets(service)]:
-                    made = clusters.build(service, port, subset, self._rules.get(key))
-                    yield made["name"], made
-        yield from self._missing.items()
-
-
-def _cluster(service: Service, port: int, subset: str = "") -> str:
-    return clusters.cluster_name(service.namespace, service.name, port, subset)
-
-
-def _port(service: Service, caller_port: int) -> int:
-    if len(service.ports) == 1:
-        return service.ports[0]
-    return caller_port if caller_port in service.ports else service.primary
-
 
 def _owner_of(host: str, owners: dict[str, Body], source: Source) -> Body | None:
     """The VirtualService of a host: the exact name first, then the longest wildcard."""
@@ -288,24 +230,16 @@ def _owner_of(host: str, owners: dict[str, Body], source: Source) -> Body | None
 
 def _exported(body: Body, source: Source) -> bool:
     wanted = body["spec"].get("exportTo") or ["*"]
-    own = _namespace(body)
+    own = namespace_of(body)
     return any(
         to == "*" or (own if to == "." else to) == source.workload.namespace for to in wanted
     )
 
 
 def _hosts(body: Body) -> list[str]:
-    return [qualify(host, _namespace(body)) for host in body["spec"].get("hosts") or ()]
-
-
-def _namespace(body: Body) -> str:
-    return str(body["metadata"].get("namespace") or "default")
-
-
-def _title(body: Body) -> str:
-    return f"{body.get('kind', '')} {_namespace(body)}/{body['metadata'].get('name', '')}"
+    return [qualify(host, namespace_of(body)) for host in body["spec"].get("hosts") or ()]
 
 
 def _age(body: Body) -> tuple[str, str, str]:
     meta = body["metadata"]
-    return str(meta.get("creationTimestamp", "")), _namespace(body), str(meta.get("name", ""))
+    return str(meta.get("creationTimestamp", "")), namespace_of(body), str(meta.get("name", ""))

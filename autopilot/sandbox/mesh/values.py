@@ -44,3 +44,13 @@ def string_match(match: Body) -> Body | None:
     if "regex" in match:
         return {"safe_regex": {"regex": match["regex"]}}
     return None
+
+
+def namespace_of(body: Body) -> str:
+    """An object's namespace."""
+    return str(body["metadata"].get("namespace") or "default")
+
+
+def title_of(body: Body) -> str:
+    """An object, for people."""
+    return f"{body.get('kind', '')} {namespace_of(body)}/{body['metadata'].get('name', '')}"
