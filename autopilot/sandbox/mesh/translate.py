@@ -176,7 +176,6 @@ class Translator:
     def _routes_of(self, body: Body, source: Source, port: int) -> list[Body]:
         # Most VirtualServices ask nothing of the caller, so that one translation serves them all.
         key = (id(body), port, source.key if tells_callers_apart(body) else source.place)
-        resolve = self._destinations.resolve
         if key not in self._made:
             self._made[key] = [
                 made
