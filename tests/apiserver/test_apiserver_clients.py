@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,51 @@ async def test_the_sync_clients_discover_and_apply(widgets: Api) -> None:
     assert found["metadata"]["managedFields"][0]["manager"] == "sync"
 
 
+POD: dict[str, Any] = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {"containers": [container()]},
+}
+WORKLOAD = {"selector": {"matchLabels": {"a": "b"}}, "template": POD}
+FINISHING = {"template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}}
+SCALED = {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"}
+
+
+@pytest.mark.parametrize(
+    ("api_class", "api_version", "kind", "rest"),
+    [
+        ("CoreV1Api", "v1", "Pod", {"spec": POD["spec"]}),
+        ("CoreV1Api", "v1", "Service", {"spec": {"ports": [{"port": 80}]}}),
+        ("CoreV1Api", "v1", "Secret", {"stringData": {"a": "b"}}),
+        ("AppsV1Api", "apps/v1", "Deployment", {"spec": WORKLOAD}),
+        ("AppsV1Api", "apps/v1", "ReplicaSet", {"spec": WORKLOAD}),
+        ("AppsV1Api", "apps/v1", "StatefulSet", {"spec": {**WORKLOAD, "serviceName": "s"}}),
+        ("AppsV1Api", "apps/v1", "DaemonSet", {"spec": WORKLOAD}),
+        ("BatchV1Api", "batch/v1", "Job", {"spec": FINISHING}),
+        (
+            "AutoscalingV2Api", "autoscaling/v2", "HorizontalPodAutoscaler",
+            {"spec": {"maxReplicas": 3, "scaleTargetRef": SCALED}},
+        ),
+        (
+            "PolicyV1Api", "policy/v1", "PodDisruptionBudget",
+            {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}},
+        ),
+        ("DiscoveryV1Api", "discovery.k8s.io/v1", "EndpointSlice",
+         {"addressType": "IPv4", "endpoints": []}),
+        ("NetworkingV1Api", "networking.k8s.io/v1", "NetworkPolicy", {"spec": {"podSelector": {}}}),
+        ("RbacAuthorizationV1Api", "rbac.authorization.k8s.io/v1", "Role", {"rules": []}),
+    ],
+)  # fmt: skip
+async def test_a_fresh_object_of_each_kind_satisfies_the_typed_client(
+    api: Api, aio: Any, api_class: str, api_version: str, kind: str, rest: dict[str, Any]
+) -> None:
+    metadata = {"name": "x", "namespace": "default"}
+    api.store.create({"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest})
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    client = getattr(kubernetes.aio.client, api_class)(aio)
+    listed = await getattr(client, f"list_namespaced_{words}")("default")
+    assert [one.metadata.name for one in listed.items] == ["x"]
+
+
 class Operator:
     """A kopf operator in a thread and loop of its own."""
 
@@ -110,7 +156,8 @@ class Operator:
         self.seen: list[tuple[str | None, str]] = []
         self.ended: BaseException | None = None
         self._stop, self._ready = threading.Event(), threading.Event()
-        self._config = (api.server.url, api.server.token)
+        cluster = api.server.kubeconfig()["clusters"][0]["cluster"]
+        self._config = (cluster["server"], api.server.token)
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:

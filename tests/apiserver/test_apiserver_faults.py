@@ -78,6 +78,13 @@ async def test_latency_delays_and_then_does_it(api: Api) -> None:
     assert asyncio.get_running_loop().time() - began >= 0.19
 
 
+async def test_a_late_answer_comes_after_the_write(api: Api) -> None:
+    api.server.faults.add(Fault("latency-after", verb="create", seconds=5))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(api.call("POST", MAPS, config_map()), 0.3)
+    assert api.store.find("configmaps", "a", "default") is not None
+
+
 async def test_a_watch_is_cut_when_its_time_comes(api: Api) -> None:
     await api.ok("POST", MAPS, config_map())
     api.server.faults.add(Fault("cut", verb="watch", seconds=0.1, count=1))

@@ -188,7 +188,18 @@ def _secret(body: Body, before: Body | None) -> Body:
 
 
 def _autoscaler(body: Body, before: Body | None) -> Body:
-    return _new_status(body, before, _with(body.get("spec"), minReplicas=1))
+    filled = _new_status(body, before, _with(body.get("spec"), minReplicas=1))
+    if before is None:
+        filled["status"] = {"currentMetrics": None, "desiredReplicas": 0}
+    return filled
+
+
+def _budget(body: Body, before: Body | None) -> Body:
+    filled = _new_status(body, before, body.get("spec") or {})
+    if before is None:
+        zero = ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")
+        filled["status"] = dict.fromkeys(zero, 0)
+    return filled
 
 
 def _claim(body: Body, before: Body | None) -> Body:
@@ -232,6 +243,7 @@ _FILLERS: dict[str, Callable[[Body, Body | None], Body]] = {
     "secrets": _secret,
     "horizontalpodautoscalers.autoscaling": _autoscaler,
     "persistentvolumeclaims": _claim,
+    "poddisruptionbudgets.policy": _budget,
     "endpointslices.discovery.k8s.io": _endpoint_slice,
     crdrules.STORAGE: _definition,
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from autopilot.sandbox.apiserver.journal import Request
 
-Effect = Literal["latency", "status", "cut", "cut-after", "expire"]
+Effect = Literal["latency", "latency-after", "status", "cut", "cut-after", "expire"]
 _STATUS = {
     404: ("NotFound", "the server could not find the requested resource"),
     409: ("Conflict", f"Operation cannot be fulfilled: {errors.MODIFIED}"),
@@ -34,11 +34,12 @@ class Fault:
     """One rule: which requests it meets, and what happens to them.
 
     Attributes:
-        effect: `latency`: wait `seconds`, then go on. `status`: answer `status` and do nothing
-            else. `cut`: close the connection before anything was done; a watch is cut `seconds`
-            after its start. `cut-after`: do it, then close the connection without an answer.
-            `expire`: a watch gets an in-stream ERROR 410 `seconds` after its start, a list that
-            continues gets 410.
+        effect: `latency`: wait `seconds`, then go on. `latency-after`: do it at once, and wait
+            `seconds` with the answer, so that a client may give up on what was done. `status`:
+            answer `status` and do nothing else. `cut`: close the connection before anything was
+            done; a watch is cut `seconds` after its start. `cut-after`: do it, then close the
+            connection without an answer. `expire`: a watch gets an in-stream ERROR 410 `seconds`
+            after its start, a list that continues gets 410.
         verb: get, list, watch, create, update, patch, delete, deletecollection; `*` for all.
         resource: `pods`, `deployments.apps`; `*` for all.
         namespace, name, subresource: Exactly this; `*` for all ("" is the main resource).

@@ -109,8 +109,11 @@ class Handler:
             return await self._streams.serve(request, call, view, trouble)
         body = b"" if request.method == "GET" else await _read(request)
         response = self._operate(call, form, body, record.content_type)
-        if any(fault.effect == "cut-after" for fault in struck):
-            raise _Cut
+        for fault in struck:
+            if fault.effect == "latency-after":
+                await asyncio.sleep(fault.seconds)
+            if fault.effect == "cut-after":
+                raise _Cut
         return response
 
     def _operate(self, call: Call, form: Accepted, body: bytes, content_type: str) -> web.Response:
