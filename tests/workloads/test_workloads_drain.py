@@ -40,12 +40,12 @@ class Follower:
     def _take(self, body: dict) -> None:
         subsets = body.get("subsets") or ()
         self._ports = [s["ports"][0]["port"] for s in subsets if s.get("addresses")]
-        for port in [port for port in self._open if port not in self._ports]:
-            self._open.pop(port).abort()
 
     async def ask(self) -> None:
         turn = 0
         while True:
+            for port in [port for port in self._open if port not in self._ports]:
+                self._open.pop(port).abort()
             if self._ports:
                 turn += 1
                 await self._one(self._ports[turn % len(self._ports)])
@@ -62,8 +62,7 @@ class Follower:
             async with asyncio.timeout(5):
                 answer = await connection.send(REQUEST)
         except (OSError, TimeoutError) as error:
-            if port in self._ports:
-                self.failures.append(repr(error))
+            self.failures.append(repr(error))
             return
         version = answer.text(b"x-version")
         self.answers[version] = self.answers.get(version, 0) + 1
@@ -109,4 +108,4 @@ async def test_no_request_fails_while_a_deployment_rolls_scales_and_goes_back(
         await until(alone)
     assert follower.failures == []
     assert set(follower.answers) == {"v1", "v2", "v3"}
-    assert sum(follower.answers.values()) > 200
+    assert sum(follower.answers.values()) > 50

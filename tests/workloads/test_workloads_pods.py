@@ -318,3 +318,18 @@ async def test_the_api_may_be_in_trouble_for_a_while(cluster: Cluster) -> None:
         return len(await cluster.addresses()) == 3
 
     await until(served)
+
+
+async def test_events_tell_what_kubectl_describe_should_show(cluster: Cluster) -> None:
+    await cluster.deploy("web", 1, CRASH="true")
+
+    async def told() -> set[tuple[str, str]] | None:
+        found = {(e["involvedObject"]["kind"], e["reason"]) for e in await cluster.list("events")}
+        wanted = {("Deployment", "ScalingReplicaSet"), ("Pod", "BackOff")}
+        return found if wanted <= found else None
+
+    await until(told)
+    events = await cluster.list("events")
+    [scaled] = [e for e in events if e["reason"] == "ScalingReplicaSet"]
+    assert scaled["message"].startswith("Scaled up replica set web-")
+    assert scaled["message"].endswith(" from 0 to 1")

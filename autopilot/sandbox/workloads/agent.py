@@ -93,7 +93,13 @@ class Agent:
     def _life(self, where: Key, pod: Body) -> Life:
         known = self._lives.get(uid(pod))
         if known is None:
-            known = Life(pod, self._world.clock, lambda: self._wake(where), self._upstreams)
+            known = Life(
+                pod,
+                self._world.clock,
+                lambda: self._wake(where),
+                lambda kind, reason, text: self._world.events.record(pod, kind, reason, text),
+                self._upstreams,
+            )
             self._lives[uid(pod)] = known
             self._at.setdefault(where, set()).add(uid(pod))
             log.debug("pod started", extra=fields(pod="/".join(where), ports=known.ports))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autopilot.base.clock import Clock
+    from autopilot.kube.events import EventType
 
 FIRST_BACK_OFF = 1.0
 """Seconds; a tenth of a kubelet's, because a sandbox's day is shorter."""
@@ -41,6 +42,7 @@ class Life:
         pod: The pod as it was when its node saw it first.
         clock: Where delays come from.
         changed: Called when `container` has changed.
+        report: Called with what people should know: an Event's type, reason and message.
         upstreams: How its application asks other services.
     """
 
@@ -49,6 +51,7 @@ class Life:
         pod: Body,
         clock: Clock,
         changed: Callable[[], None],
+        report: Callable[[EventType, str, str], None],
         upstreams: Upstreams | None = None,
     ) -> None:
         namespace, name = str(meta(pod)["namespace"]), str(meta(pod)["name"])
@@ -57,6 +60,7 @@ class Life:
         self._pod = pod
         self._clock = clock
         self._changed = changed
+        self._report = report
         self._upstreams = upstreams
         self._ports = Ports()
         self._app: PodApp | None = None
@@ -88,6 +92,7 @@ class Life:
             patience: Seconds for what is running then.
         """
         if self._ending is None:
+            self._report("Normal", "Killing", "Stopping container")
             self._ending = asyncio.create_task(self._end(serve, patience))
 
     async def stop(self) -> None:
@@ -118,6 +123,7 @@ class Life:
         except Invalid as error:
             reason = {"reason": "CreateContainerConfigError", "message": str(error)}
             self._tell({"waiting": reason}, ready=False)
+            self._report("Warning", "Failed", f"Error: {error}")
             return
         back_off = FIRST_BACK_OFF
         while True:
@@ -130,6 +136,7 @@ class Life:
             if self._clock.monotonic() - begun >= GOOD_RUN:
                 back_off = FIRST_BACK_OFF
             told = f"back-off {back_off:g}s restarting failed container"
+            self._report("Warning", "BackOff", told)
             waiting = {"reason": "CrashLoopBackOff", "message": told}
             self._tell({"waiting": waiting}, ready=False, last=last)
             await self._clock.sleep(back_off)
@@ -144,6 +151,8 @@ class Life:
             self._app = PodApp(self.identity, behaviour, self._upstreams)
             await self._app.listen(self._ports)
             self._tell(running, ready=self._warm)
+            if not self._warm:
+                self._report("Normal", "Started", "Started container")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(behaviour.crash_after):
                     await self._probe(behaviour, running)
@@ -180,6 +189,9 @@ class Life:
             answer = await self._app.answer(Request("GET", probe.path, {}, True))
             well = 200 <= answer.status < 400
             failures = 0 if well else failures + 1
+            if not well:
+                told = f"Readiness probe failed: HTTP probe failed with statuscode: {answer.status}"
+                self._report("Warning", "Unhealthy", told)
             if well or failures >= PROBE_FAILURES:
                 self._tell(running, ready=well)
             await self._clock.sleep(probe.period)

@@ -117,7 +117,7 @@ async def _scale(world: World, body: Body, family: Family) -> None:
     if spec(body).get("paused"):
         standing = [one for one in family.all() if wanted_replicas(one)]
         if len(standing) == 1 and wanted_replicas(standing[0]) != wanted:
-            await _resize(world, standing[0], wanted)
+            await _resize(world, body, standing[0], wanted)
         return
     if family.newest is None:
         return
@@ -131,11 +131,15 @@ async def _scale(world: World, body: Body, family: Family) -> None:
     for one in family.all():
         name = meta(one)["name"]
         if name in step:
-            await _resize(world, one, step[name])
+            await _resize(world, body, one, step[name])
 
 
-async def _resize(world: World, replica_set: Body, replicas: int) -> None:
+async def _resize(world: World, body: Body, replica_set: Body, replicas: int) -> None:
+    before, name = wanted_replicas(replica_set), meta(replica_set)["name"]
     await world.patch(REPLICA_SETS, replica_set, {"spec": {"replicas": replicas}})
+    way = "up" if replicas > before else "down"
+    told = f"Scaled {way} replica set {name} from {before} to {replicas}"
+    world.events.record(body, "Normal", "ScalingReplicaSet", told)
 
 
 def _pods(world: World, replica_set: Body) -> list[Body]:

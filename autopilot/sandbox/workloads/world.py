@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.kube.cache import Cache
 from autopilot.kube.client import Conflict, NotFound
+from autopilot.kube.events import EventRecorder
 from autopilot.kube.kinds import ENDPOINTS, KNOWN
 from autopilot.sandbox.workloads.objects import Body, deleting, key, meta, uid
 
@@ -80,6 +81,7 @@ class World:
     def __init__(self, client: KubeClient, clock: Clock, changed: Changed) -> None:
         self.client = client
         self.clock = clock
+        self.events = EventRecorder(client, "sandbox", clock=clock)
         self._views = {kind: View(Cache(client, kind, clock=clock)) for kind in WATCHED}
         for kind, view in self._views.items():
             view.cache.on_change(_told(changed, kind, view))
@@ -97,6 +99,7 @@ class World:
         async with asyncio.TaskGroup() as group:
             for view in self._views.values():
                 group.create_task(view.cache.run(never))
+            group.create_task(self.events.run(never))
 
     async def synced(self) -> None:
         """Wait until every kind was listed once."""
