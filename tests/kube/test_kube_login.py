@@ -122,6 +122,31 @@ async def test_a_token_that_has_run_out_is_read_anew_once_for_many_requests(
     await client.close()
 
 
+async def test_a_watch_whose_token_has_run_out_reads_it_anew(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    path = tmp_path / "k"
+    write(path, kubeconfig_for(scripted.url, "old"))
+    client = await connect(str(path))
+    write(path, kubeconfig_for(scripted.url, "new"))
+    refuse = accepting("new")
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != "Bearer new":
+            return await refuse(request)
+        return web.Response(body=b"")
+
+    scripted.answer = stream
+    seen = [event.type async for event in client.watch(PODS, resource_version="1")]
+    assert seen == ["BOOKMARK"]
+    assert len(scripted.requests) == 2
+    scripted.answer = accepting()
+    with pytest.raises(Forbidden):
+        async for _ in client.watch(PODS, resource_version="1"):
+            pass
+    await client.close()
+
+
 async def test_an_exec_plugin_gives_the_token_and_is_asked_again_when_it_is_refused(
     scripted: Scripted, tmp_path: Path
 ) -> None:
