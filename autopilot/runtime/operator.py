@@ -172,12 +172,21 @@ class Runtime:
         ]
         if self.options.shell:
             background.append(self._task(self._shell(ending), "shell"))
-        work = self._task(self._work(stop), "work")
+        halt = asyncio.Event()
+        relay = self._task(_relay(stop, halt), "stop")
+        work = self._task(self._work(halt), "work")
+        patience = self.options.stop_timeout
         try:
             await asyncio.wait([work, *background], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # Whoever cancels instead of setting `stop` doesn't want to wait.
+            patience = 0.0
+            raise
         finally:
             self._serving = False
-            await self._leave(work, background, ending)
+            halt.set()
+            relay.cancel()
+            await self._leave(work, background, ending, patience)
         for task in (work, *background):
             if task.done() and not task.cancelled():
                 task.result()
@@ -238,15 +247,16 @@ class Runtime:
         work: asyncio.Task[Any],
         background: Sequence[asyncio.Task[Any]],
         ending: asyncio.Event,
+        patience: float,
     ) -> None:
-        await asyncio.wait({work}, timeout=self.options.stop_timeout)
+        await asyncio.wait({work}, timeout=patience)
         if not work.done():
             _log.warning("syncs were cut short", extra=fields(running=self.queue.schedule.running))
             work.cancel()
             await self.queue.abandon()
         for served in self._served.values():
             try:
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(min(patience, 2.0)):
                     await served.events.flush()
             except TimeoutError:
                 _log.warning("Events were left unsent")
@@ -296,3 +306,8 @@ class Runtime:
     @staticmethod
     def _task(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         return asyncio.create_task(work, name=name)
+
+
+async def _relay(stop: asyncio.Event, halt: asyncio.Event) -> None:
+    await stop.wait()
+    halt.set()
