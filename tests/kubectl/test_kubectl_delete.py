@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from kubectl_kit import Kubectl, config_map, deployment, finish, namespace, needs_kubectl, widget
 
 pytestmark = needs_kubectl
@@ -132,4 +133,7 @@ async def test_wait_gives_up_after_its_time(kubectl: Kubectl):
 async def test_wait_for_creation_sees_an_object_that_comes_later(kubectl: Kubectl):
     process = await kubectl.start("wait", "cm/later", "--for=create", TIME_OUT)
     await kubectl.apply(config_map("later"))
-    assert (await finish(process)).code == 0
+    answer = await finish(process)
+    if 'unrecognized condition: "create"' in answer.err:
+        pytest.skip("this kubectl can't wait for a creation")
+    assert answer.code == 0

@@ -107,7 +107,8 @@ async def test_resources_versions_and_explanations_are_told(widgets: Kubectl):
     row = next(line for line in resources.splitlines() if line.startswith("widgets"))
     assert row.split() == ["widgets", "wd", "example.com/v1", "true", "Widget"]
     assert "example.com/v1" in (await widgets("api-versions")).lines
-    assert "Server Version: v1." in (await widgets("version")).out
+    version = json.loads((await widgets("version", "-o", "json")).out)
+    assert version["serverVersion"]["gitVersion"].startswith("v1.")
     explained = (await widgets("explain", "widgets.spec.size")).out
     assert "How big" in explained
     assert "<integer>" in explained
