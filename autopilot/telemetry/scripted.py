@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from autopilot.telemetry.queries import as_text
+from autopilot.telemetry.queries import as_text, python_name
 from autopilot.telemetry.sample import Sample, Why
 from autopilot.telemetry.templates import key
 
@@ -37,7 +37,8 @@ class _Line:
     age: float = 0.0
 
     def fits(self, query: BoundQuery, now: float) -> bool:
-        if self.since > now or self.query not in {query.name, "*"}:
+        asked = self.query == "*" or python_name(self.query) == python_name(query.name)
+        if self.since > now or not asked:
             return False
         given = {key(name): value for name, value in query.arguments}
         return all(given.get(name) == value for name, value in self.arguments.items())
@@ -84,7 +85,7 @@ class ScriptedSamples:
         """From now on, or `after` seconds from now, a query answers with a value.
 
         Args:
-            query: Its name; `*` for every query.
+            query: Its name, as declared or as Python spells it; `*` for every query.
             value: In the query's unit.
             requests: How many requests stand behind it.
             of: How many the whole route had; by default as many.
@@ -138,12 +139,13 @@ class ScriptedSamples:
         line = max(fitting, key=lambda each: each.since, default=None)  # the first among equals
         if line is None:
             return Sample(query.name, query.promql, why=Why.NO_DATA, detail="nothing scripted")
-        known = line.why is Why.KNOWN
+        # A target that is silent on its route is dated by the route's own data.
+        dated = line.why is Why.KNOWN or line.of is not None
         return Sample(
             query.name,
             query.promql,
             value=line.value,
-            at=self._clock.now() - timedelta(seconds=line.age) if known else None,
+            at=self._clock.now() - timedelta(seconds=line.age) if dated else None,
             requests=line.requests,
             of=line.of,
             why=line.why,
