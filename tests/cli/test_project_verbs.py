@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A fresh blank project."""
-    done = autopilot("init", "note", "--kind", "Note", cwd=tmp_path)
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A blank project, not to be changed."""
+    place = tmp_path_factory.mktemp("fresh")
+    done = autopilot("init", "note", "--kind", "Note", cwd=place)
     assert done.returncode == 0, done.stderr
-    return tmp_path / "note"
+    return place / "note"
+
+
+@pytest.fixture
+def project(fresh: Path, tmp_path: Path) -> Path:
+    """A blank project of the test's own."""
+    return shutil.copytree(fresh, tmp_path / "note")
 
 
 def test_init_lists_what_it_wrote_and_the_next_three_commands(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -78,7 +79,12 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: str, cwd: Path) -> str:
     """Run one of Python's tools; its output, which must be a success."""
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -145,3 +151,10 @@ def test_the_example_fits_the_authors_model(scaffolded: Callable[[str], Path]) -
         assert example["kind"] == definition.kind.kind
         assert example["apiVersion"] == definition.kind.api_version
         definition.spec.model_validate(example["spec"], by_alias=True, by_name=False)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_its_own_tests_pass_without_a_cluster(
+    template: str, scaffolded: Callable[[str], Path]
+) -> None:
+    run("pytest", "-q", "-p", "no:cacheprovider", cwd=scaffolded(template))
