@@ -77,6 +77,7 @@ class Prometheus:
         self._folder = folder
         self._listen = "127.0.0.1:0"
         self._process: asyncio.subprocess.Process | None = None
+        self._drain: asyncio.Task[bytes] | None = None
         self.address = ""
         config = f"""
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
@@ -87,6 +88,14 @@ scrape_configs:
         (folder / "prometheus.yml").write_text(config)
 
     async def start(self) -> None:
+        async with asyncio.timeout(30):
+            # A port that was ours may for a moment be somebody's end of a connection.
+            while not await self._launch():
+                await self.stop()
+                await asyncio.sleep(0.2)
+        self.address = f"http://{self._listen}"
+
+    async def _launch(self) -> bool:
         self._process = await asyncio.create_subprocess_exec(
             self._binary,
             f"--config.file={self._folder / 'prometheus.yml'}",
@@ -96,14 +105,13 @@ scrape_configs:
             stderr=asyncio.subprocess.PIPE,
         )
         assert self._process.stderr is not None
-        async with asyncio.timeout(20):
-            while line := (await self._process.stderr.readline()).decode():
-                if found := re.search(r"Listening on.* address=\"?(127\.0\.0\.1:\d+)", line):
-                    self._listen = found[1]
-                if "Server is ready to receive web requests" in line:
-                    break
-        self.address = f"http://{self._listen}"
+        ready = False
+        while not ready and (line := (await self._process.stderr.readline()).decode()):
+            if found := re.search(r"Listening on.* address=\"?(127\.0\.0\.1:\d+)", line):
+                self._listen = found[1]
+            ready = "Server is ready to receive web requests" in line
         self._drain = asyncio.create_task(self._process.stderr.read())
+        return ready
 
     async def stop(self) -> None:
         if self._process is None:
@@ -111,7 +119,8 @@ scrape_configs:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         await self._process.wait()
-        await self._drain
+        if self._drain is not None:
+            await self._drain
         self._process._transport.close()  # type: ignore[attr-defined]
         self._process = None
 
@@ -132,8 +141,8 @@ async def prometheus(tmp_path: Path, counters: Counters) -> AsyncIterator[Promet
     await site.start()
     port = runner.addresses[0][1]
     server = Prometheus(str(binary), tmp_path, port)
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.stop()
