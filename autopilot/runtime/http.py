@@ -61,9 +61,11 @@ class MetricsServer:
         app.router.add_get("/metrics", self._serve_metrics)
         app.router.add_get("/healthz", self._serve_live)
         app.router.add_get("/readyz", self._serve_ready)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=0.2
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host or None, self._port, shutdown_timeout=0.2)
+        site = web.TCPSite(self._runner, self._host or None, self._port)
         try:
             await site.start()
         except OSError as error:

@@ -192,7 +192,9 @@ class Runtime:
                 task.result()
 
     async def settled(self, timeout: float = 10.0) -> None:
-        """For tests: wait until nobody waits for a sync and the caches hold what the API holds.
+        """For tests: wait until all is done that follows at once.
+
+        Nobody waits for a sync, all Events are sent, and the caches hold what the API holds.
 
         Args:
             timeout: Real seconds.
@@ -203,6 +205,8 @@ class Runtime:
         async with asyncio.timeout(timeout):
             while True:
                 await self.queue.settled()
+                for served in self._served.values():
+                    await served.events.flush()
                 syncs = self._syncs
                 if self._serving and await caught_up(self._commons.client, self._caches):
                     await asyncio.sleep(0)
