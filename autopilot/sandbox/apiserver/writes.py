@@ -189,7 +189,7 @@ def _apply(
         raise errors.not_found(kind, target.name)
     if live is not None:
         _check_identity(target, applied, live["metadata"])
-    wanted = admission.pruned(kind, applied, options)
+    wanted = _written_here(target, admission.pruned(kind, applied, options))
     given = {k: v for k, v in wanted["metadata"].items() if k not in ("uid", "resourceVersion")}
     try:
         after = apply(
@@ -210,6 +210,18 @@ def _apply(
     if _same(_timeless(after), _timeless(live)):
         return live, False
     return _store(core, kind, live, after, options), False
+
+
+def _written_here(target: Target, wanted: Body) -> Body:
+    """An intent without what this endpoint doesn't write, lest its applier come to own that."""
+    if target.subresource == "status":
+        named = {k: v for k, v in wanted["metadata"].items() if k in ("name", "namespace")}
+        status = {"status": wanted["status"]} if "status" in wanted else {}
+        head = {key: wanted[key] for key in ("apiVersion", "kind")}
+        return {**head, "metadata": named, **status}
+    if "status" not in target.kind.subresources:
+        return wanted
+    return {key: value for key, value in wanted.items() if key != "status"}
 
 
 def _timeless(body: Body) -> Body:
