@@ -33,7 +33,7 @@ def alive(pid: int) -> bool:
     return identify(pid) is not None
 
 
-def wait(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < deadline, "it didn't come true"
@@ -41,7 +41,7 @@ def wait(check: Callable[[], Any], seconds: float = 20.0) -> Any:
     return found
 
 
-async def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+async def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := check()):  # noqa: ASYNC110 — another process can only be asked
             await asyncio.sleep(0.02)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +99,8 @@ async def test_prometheus_may_go_and_comes_back_where_it_was(tmp_path: Path) -> 
 
 
 async def test_the_first_sample_comes_within_ten_seconds(tmp_path: Path) -> None:
-    began = time.monotonic()
     async with Box(tmp_path / "one", load_rate=50) as box:
+        began = time.monotonic()
         url = box.state.prometheus_url
         text = 'sum(istio_requests_total{destination_workload="web",response_code="200"})'
         found = await until(lambda: query(url, text), 15)
@@ -140,6 +141,37 @@ async def test_no_request_through_envoy_fails_while_the_app_rolls_and_scales(
         assert counted.requests > 300
         assert counted.failed == 0, [r for r in load.records if r.failed][:3]
         assert {r.version for r in load.records} == {"v1", "v2"}
+
+
+async def test_pods_ask_one_another_through_the_mesh(tmp_path: Path) -> None:
+    async with Box(tmp_path / "one", demo_app=True) as box:
+        state = box.state
+        client = await connect(state.kubeconfig)
+        body = await client.get(KNOWN["deployments"], "web", "demo")
+        spec = json.loads(json.dumps(body["spec"]).replace('"web"', '"front"'))
+        env = [{"name": "UPSTREAMS", "value": "http://web.demo/a,http://nobody.demo/"}]
+        spec["template"]["spec"]["containers"][0]["env"] = env
+        front: dict[str, Any] = {"metadata": {"name": "front"}, "spec": spec}
+        await client.create(KNOWN["deployments"], front, "demo")
+        port = {"name": "http", "port": 80, "targetPort": 8080}
+        service: dict[str, Any] = {
+            "metadata": {"name": "front"},
+            "spec": {"selector": {"app": "front"}, "ports": [port]},
+        }
+        await client.create(KNOWN["services"], service, "demo")
+        await client.close()
+        found = await until(lambda: asked(state.ingress_url, "front.demo"))
+        assert found["upstreams"] == {"http://web.demo/a": 200, "http://nobody.demo/": 404}
+
+
+def asked(url: str, host: str) -> dict[str, Any] | None:
+    request = urllib.request.Request(url, headers={"Host": host})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError:
+        return None
+    return found if 0 not in found["upstreams"].values() else None
 
 
 async def alone(client: KubeClient) -> None:

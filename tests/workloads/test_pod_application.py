@@ -142,7 +142,7 @@ async def test_the_latency_is_what_was_asked_for() -> None:
     async with served(Behaviour(latency=0.05)) as (_, port):
         began = time.monotonic()
         await talk(port, GET)
-        assert 0.05 <= time.monotonic() - began < 0.5
+        assert 0.05 <= time.monotonic() - began < 5
 
 
 async def test_a_reserved_port_refuses_until_it_is_listened_on() -> None:

@@ -140,7 +140,7 @@ def real_port(pod: Body) -> int:
     return int(json.loads(notes["sandbox.autopilot.mesh/ports"])["8080"])
 
 
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+async def until(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """Wait for something to be true; returns it."""
     async with asyncio.timeout(seconds):
         while not (found := await check()):  # noqa: ASYNC110 — an API can only be asked
