@@ -114,6 +114,7 @@ class Box:
 
     async def stop(self) -> None:
         """End everything and remove the directory; again is harmless."""
+        self._phase = states.STOPPED
         await self._end("load")
         await asyncio.gather(
             self._end("node"),

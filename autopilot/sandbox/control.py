@@ -72,7 +72,12 @@ def up(name: str, wish: Wish) -> tuple[State, bool]:
             # Before the lock is let go: to the next `up` a folder without a state is a leftover.
             first = states.State(name, states.STARTING, str(where))
             states.write(where, first.with_supervisor(identify(process.pid)))
-    return _wait(name, process), already is not None
+    try:
+        return _wait(name, process), already is not None
+    except KeyboardInterrupt:
+        if process is not None:
+            down(name)
+        raise
 
 
 def down(name: str) -> bool:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "state.json"
-STARTING, READY, BROKEN, FAILED = "starting", "ready", "broken", "failed"
+STARTING, READY, BROKEN = "starting", "ready", "broken"
+FAILED, STOPPED = "failed", "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class State:
 
     Attributes:
         name: How it is called.
-        phase: `starting`, `ready`, `broken` (a process has ended) or `failed` (it never came up).
+        phase: `starting`, `ready`, `broken` (a process has ended), `failed` (it never came up) or
+            `stopped`.
         directory: Its files; removed when it stops.
         kubeconfig: The path of its kubeconfig.
         api_url: The API server.

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from box_kit import alive, gone, wait
 
+from autopilot.sandbox import state as states
 from autopilot.sandbox.state import State, decode
 
 if TYPE_CHECKING:
@@ -185,3 +186,22 @@ def test_the_command_can_be_ended_and_the_sandbox_stays(shell: Shell) -> None:
     assert supervisor is not None
     assert alive(supervisor.pid)
     assert os.getsid(supervisor.pid) == supervisor.pid
+
+
+def test_interrupting_up_ends_what_it_has_started(shell: Shell) -> None:
+    call = "from autopilot.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", call, "sandbox", "up"],
+        env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    supervisor = wait(lambda: shell_state(shell.home))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode in {1, 130}
+    wait(lambda: not alive(supervisor))
+    assert list((shell.home / "autopilot/sandbox").iterdir()) == []
+
+
+def shell_state(home: Path) -> int:
+    found = states.read(home / "autopilot/sandbox/default")
+    return found.supervisor.pid if found and found.supervisor else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -339,3 +340,24 @@ async def test_events_tell_what_kubectl_describe_should_show(cluster: Cluster) -
     [scaled] = [e for e in events if e["reason"] == "ScalingReplicaSet"]
     assert scaled["message"].startswith("Scaled up replica set web-")
     assert scaled["message"].endswith(" from 0 to 1")
+
+
+async def test_a_service_may_ask_for_a_port_that_no_container_declares(cluster: Cluster) -> None:
+    await cluster.deploy("web", 1)
+    await cluster.rolled_out()
+    await cluster.serve(target=9090)
+    [port] = await until(cluster.addresses)
+    assert (await ask(port))[0] == 200
+    [pod] = await cluster.pods()
+    told = json.loads(pod["metadata"]["annotations"]["sandbox.autopilot.mesh/ports"])
+    assert told == {"8080": port, "9090": port}
+
+
+async def test_a_service_whose_named_port_no_container_has_gets_no_endpoints(
+    cluster: Cluster,
+) -> None:
+    await cluster.serve(target="grpc")
+    await cluster.deploy("web", 1)
+    await cluster.rolled_out()
+    body = await until(lambda: cluster.get(ENDPOINTS, "web"))
+    assert not body.get("subsets")

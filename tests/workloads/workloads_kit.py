@@ -164,7 +164,7 @@ async def ask(port: int, path: str = "/") -> tuple[int, dict[str, str], Body]:
 async def refuses(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
     writer.close()
     return False

@@ -19,8 +19,8 @@ from autopilot.sandbox.workloads.objects import (
     uid,
 )
 from autopilot.sandbox.workloads.pod_status import status_of
-from autopilot.sandbox.workloads.ports import PORTS, encoded
-from autopilot.sandbox.workloads.world import PODS
+from autopilot.sandbox.workloads.ports import PORTS, encoded, with_aliases
+from autopilot.sandbox.workloads.world import PODS, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,8 @@ class Agent:
                 del self._at[where]
 
     async def _tell(self, pod: Body, life: Life) -> None:
-        ports = encoded(life.ports)
+        services = self._world[SERVICES].all(meta(pod)["namespace"])
+        ports = encoded(with_aliases(pod, life.ports, services))
         if notes(pod).get(PORTS) != ports or not spec(pod).get("nodeName"):
             change = {
                 "metadata": {"uid": uid(pod), "annotations": {PORTS: ports}},

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.workloads.behaviour import container_ports
-from autopilot.sandbox.workloads.objects import Body, notes
+from autopilot.sandbox.workloads.objects import Body, labels, notes, selects, spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PORTS = "sandbox.autopilot.mesh/ports"
 """Annotation on a pod: JSON, real port by container port."""
@@ -29,15 +29,30 @@ def encoded(ports: Mapping[int, int]) -> str:
     return json.dumps({str(container): real for container, real in sorted(ports.items())})
 
 
-def real_port(pod: Body, service_port: Mapping[str, Any]) -> int | None:
-    """Where a pod serves a Service's port; None where it doesn't.
+def with_aliases(pod: Body, real: Mapping[int, int], services: Iterable[Body]) -> dict[int, int]:
+    """A pod's ports, with those that Services ask for by number though no container declares them.
 
-    As in a cluster, a number works although no container declares it: all of a pod's ports lead
-    to the same application.
+    In a cluster a declaration only informs: such a Service works. Here all of a pod's ports lead
+    to one application, so the first real port stands for them.
     """
+    found = dict(real)
+    first = next(iter(real.values()), None)
+    for service in services:
+        selector = {"matchLabels": spec(service).get("selector") or {}}
+        if first is None or not selects(selector, labels(pod)):
+            continue
+        for port in spec(service).get("ports") or ():
+            target = str(port.get("targetPort") or port.get("port"))
+            if target.isdigit():
+                found.setdefault(int(target), first)
+    return found
+
+
+def real_port(pod: Body, service_port: Mapping[str, Any]) -> int | None:
+    """Where a pod serves a Service's port; None where it doesn't, or hasn't said so yet."""
     target = service_port.get("targetPort") or service_port.get("port")
     ports = published(pod)
     if isinstance(target, str) and not target.isdigit():
         declared = container_ports(pod).get(target)
         return None if declared is None else ports.get(declared)
-    return ports.get(int(target or 0)) or next(iter(ports.values()), None)
+    return ports.get(int(target or 0))

@@ -158,6 +158,7 @@ class Workloads:
             self._behind(body)
         elif kind is SERVICES:
             self._queue.add((_SERVICE, namespace, name))
+            self._members(body)
         elif service := endpoints.service_of(body):
             self._queue.add((_SERVICE, namespace, service))
 
@@ -181,6 +182,13 @@ class Workloads:
         replica_set = self._world[REPLICA_SETS].get(meta(pod)["namespace"], str(owner["name"]))
         if replica_set is not None and controller_of(replica_set) is not None:
             self._owner(replica_set, DEPLOYMENTS, _DEPLOYMENT)
+
+    def _members(self, service: Body) -> None:
+        """Wake the pods that a Service selects: they publish the ports that it asks for."""
+        selector = {"matchLabels": spec(service).get("selector") or {}}
+        for pod in self._world[PODS].all(meta(service)["namespace"]):
+            if selects(selector, labels(pod)):
+                self._queue.add((_POD, *key(pod)))
 
     def _behind(self, pod: Body) -> None:
         """Wake the Services that select a pod."""
