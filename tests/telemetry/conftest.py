@@ -105,13 +105,16 @@ scrape_configs:
             stderr=asyncio.subprocess.PIPE,
         )
         assert self._process.stderr is not None
-        ready = False
-        while not ready and (line := (await self._process.stderr.readline()).decode()):
+        # The two lines come in either order.
+        ready = listening = False
+        while not (ready and listening) and (
+            line := (await self._process.stderr.readline()).decode()
+        ):
             if found := re.search(r"Listening on.* address=\"?(127\.0\.0\.1:\d+)", line):
-                self._listen = found[1]
-            ready = "Server is ready to receive web requests" in line
+                self._listen, listening = found[1], True
+            ready = ready or "Server is ready to receive web requests" in line
         self._drain = asyncio.create_task(self._process.stderr.read())
-        return ready
+        return ready and listening
 
     async def stop(self) -> None:
         if self._process is None:
