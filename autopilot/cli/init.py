@@ -53,4 +53,4 @@ def init(  # noqa: PLR0913, PLR0917 -- one for each option
     click.echo(f"\n{wish.named_kind} is ready to be edited. Next:")
     click.echo(f"  cd {shlex.quote(str(directory))}")
     click.echo("  python -m pytest      # the workers' tests: no cluster needed")
-    click.echo("  autopilot run         # against a cluster, or a box: autopilot sandbox up")
+    click.echo("  autopilot run         # in a cluster; the README says how to run it in a box")
