@@ -77,7 +77,8 @@ class Runtime:
         )
         self._samples.on_sample = self._on_sample
         self._memories: dict[Key, Memory] = {}
-        self._caches = Caches(client, self._clock, self.options.caches)
+        # Silence and back-off of a connection are real, whatever time decisions run on.
+        self._caches = Caches(client, SystemClock(), self.options.caches)
         self.queue: WorkQueue[Key] = WorkQueue(
             self._run, clock=self._clock, workers=self.options.workers
         )

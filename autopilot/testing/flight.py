@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from autopilot.base import durations
 from autopilot.base.clock import VirtualClock
-from autopilot.kube.cache import CacheSettings
 from autopilot.kube.http import HttpKubeClient, connect
 from autopilot.mesh.providers import provider
 from autopilot.project.definition import definitions
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from autopilot.project.load import Project
     from autopilot.runtime.record import SyncRecord
 
-_FOREVER = 1e9
 _SETTLE = 20.0
 _numbers = itertools.count(1)
 
@@ -238,8 +236,6 @@ class Flight(Objects):
             config=typed,
             watch_namespace=stored.watch_namespace if stored else "",
             shell=False,
-            # Silence is measured on the clock, which a flight moves by hours in milliseconds.
-            caches=CacheSettings(silence=_FOREVER, grace=_FOREVER),
             stop_timeout=5.0,
         )
 

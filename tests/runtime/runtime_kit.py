@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import Field
 
 from autopilot.base.clock import VirtualClock
-from autopilot.kube.cache import CacheSettings
 from autopilot.kube.http import HttpKubeClient, connect
 from autopilot.kube.kinds import KNOWN, ResourceType
 from autopilot.runtime.definition import Input, OperatorDefinition, Output, PhaseDefinition
@@ -171,7 +170,6 @@ class Box:
         given = {
             "shell": False,
             "work_interval": timedelta(seconds=5),
-            "caches": CacheSettings(silence=1e9, grace=1e9),
             "stop_timeout": 5.0,
             **options,
         }
