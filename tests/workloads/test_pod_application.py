@@ -124,6 +124,25 @@ async def test_five_percent_errors_are_five_percent() -> None:
     assert 18 <= statuses.count(503) <= 22
 
 
+async def test_a_pod_behaves_well_until_its_time_is_over() -> None:
+    behaviour = Behaviour(error_rate=1.0, error_after=0.05)
+    async with served(behaviour) as (_, port):
+        began = time.monotonic()
+        [(status, _, _)] = await talk(port, GET)
+        while status == 200:
+            assert time.monotonic() - began < 10
+            [(status, _, _)] = await talk(port, GET)
+        assert status == 500
+        assert time.monotonic() - began >= 0.05
+
+
+async def test_the_time_of_good_behaviour_begins_with_the_first_request() -> None:
+    behaviour = Behaviour(error_rate=1.0, error_after=30)
+    async with served(behaviour) as (app, port):
+        assert [status for status, _, _ in await talk(port, GET, GET)] == [200, 200]
+        assert app.served == 2
+
+
 async def test_errors_and_slow_answers_do_not_fall_together() -> None:
     behaviour = Behaviour(error_rate=0.05, slow_rate=0.05, slow=0.001, seed=3)
     async with served(behaviour) as (app, _):

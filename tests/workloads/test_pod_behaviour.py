@@ -41,6 +41,11 @@ def test_milliseconds_become_seconds() -> None:
     assert (found.latency, found.slow, found.start_delay) == (0.005, 0.3, 1.5)
 
 
+def test_errors_may_begin_later() -> None:
+    assert behaviour_of(pod(ERROR_RATE="0.2")).error_after == 0
+    assert behaviour_of(pod(ERROR_RATE="0.2", ERROR_AFTER_S="7.5")).error_after == 7.5
+
+
 def test_the_version_is_the_label_unless_the_environment_names_one() -> None:
     assert behaviour_of(pod({"version": "v1"})).version == "v1"
     assert behaviour_of(pod({"version": "v1"}, VERSION="v2")).version == "v2"

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from workloads_kit import NAMESPACE, ask, deployment, is_ready, real_port, refuses, until
+from workloads_kit import (
+    NAMESPACE,
+    NODE_AGENT,
+    ask,
+    deployment,
+    is_ready,
+    real_port,
+    refuses,
+    until,
+)
 
 from autopilot.kube.client import NotFound
 from autopilot.kube.kinds import ENDPOINTS, KNOWN, NODES
+from autopilot.sandbox.apiserver.faults import Fault
 from autopilot.sandbox.workloads import agent
 
 if TYPE_CHECKING:
     from workloads_kit import Cluster
 
 Body = dict[str, Any]
+WRITES = ("create", "patch", "update", "delete")
 
 
 async def container(cluster: Cluster) -> Body | None:
@@ -311,20 +323,36 @@ async def test_stopping_the_node_frees_every_port(cluster: Cluster) -> None:
     assert all([await refuses(port) for port in ports])
 
 
-async def test_the_api_may_be_in_trouble_for_a_while(cluster: Cluster) -> None:
-    await cluster.serve()
-    await cluster.deploy("web", 1, VERSION="v1")
-    await cluster.rolled_out()
-    for resource in ("pods", "replicasets", "deployments.apps", "services"):
-        cluster.server._cut(resource)
-    await cluster.set_env("web", VERSION="v2")
-    await cluster.scale("web", 3)
-    await cluster.rolled_out()
+TROUBLES = {
+    "conflicts": [Fault("status", verb=v, status=409, probability=0.3) for v in WRITES],
+    "errors": [Fault("status", verb=v, status=500, probability=0.3) for v in WRITES],
+    "answers that get lost": [Fault("cut-after", verb=v, probability=0.2) for v in WRITES],
+    "watches that are cut": [Fault("cut", verb="watch", seconds=0.2)],
+    "watches that expire": [Fault("expire", verb="watch", seconds=0.2)],
+    "slow answers": [Fault("latency-after", seconds=0.05)],
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_a_rollout_ends_well_whatever_the_api_does_on_the_way(
+    api: Cluster, trouble: str
+) -> None:
+    for fault in TROUBLES[trouble]:
+        api.server.faults.add(replace(fault, agent=NODE_AGENT))
+    await api.start()
+    await api.serve()
+    await api.deploy("web", 2, VERSION="v1")
+    await api.rolled_out()
+    await api.set_env("web", VERSION="v2")
+    await api.scale("web", 3)
+    await api.rolled_out()
 
     async def served() -> bool:
-        return len(await cluster.addresses()) == 3
+        pods = await api.pods()
+        return len(pods) == 3 and await api.addresses() == sorted(map(real_port, pods))
 
     await until(served)
+    assert [(await ask(port))[2]["version"] for port in await api.addresses()] == ["v2"] * 3
 
 
 async def test_events_tell_what_kubectl_describe_should_show(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workloads_kit import NAMESPACE, ask, deployment, is_ready, real_port, refuses, until
 
 from autopilot.kube.kinds import KNOWN
+from autopilot.sandbox.workloads import templates
 
 if TYPE_CHECKING:
     from workloads_kit import Cluster
@@ -334,3 +335,17 @@ async def _versions(cluster: Cluster) -> list[str]:
     return [
         body["metadata"]["resourceVersion"] for kind in kinds for body in await cluster.list(kind)
     ]
+
+
+async def test_a_name_that_somebody_else_has_taken_is_passed_by(api: Cluster) -> None:
+    body = await api.deploy("web", 1, VERSION="v1")
+    taken = templates.replica_set_of(body, 0, 1, 2)["metadata"]["name"]
+    theirs = deployment("other", 0)["spec"]
+    spec = {"replicas": 0, "selector": theirs["selector"], "template": theirs["template"]}
+    foreign = {"metadata": {"name": taken}, "spec": spec}
+    await api.client.create(KNOWN["replicasets"], foreign, NAMESPACE)
+    await api.start()
+    found = await api.rolled_out()
+    assert found["status"]["collisionCount"] == 1
+    assert len(await api.list("replicasets")) == 2
+    assert not (await api.get("replicasets", taken))["metadata"].get("ownerReferences")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 NAMESPACE = "demo"
+NODE_AGENT = "node-under-test"
 
 
 @dataclass
@@ -33,13 +34,14 @@ class Cluster:
 
     server: ApiServer
     client: HttpKubeClient
+    node_client: HttpKubeClient
     workloads: Workloads | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self._stop = asyncio.Event()
-        self.workloads = Workloads(self.client)
+        self.workloads = Workloads(self.node_client)
         self._task = asyncio.create_task(self.workloads.run(self._stop))
 
     async def stop(self) -> None:
@@ -178,13 +180,15 @@ async def api(tmp_path: Path) -> AsyncIterator[Cluster]:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(server.kubeconfig()))
     client = await connect(str(kubeconfig))
+    node_client = await connect(str(kubeconfig), user_agent=NODE_AGENT)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     with contextlib.suppress(AlreadyExists):
         await client.create(NAMESPACES, space)
-    found = Cluster(server, client)
+    found = Cluster(server, client, node_client)
     yield found
     await found.stop()
     await client.close()
+    await node_client.close()
     await server.stop()
 
 

@@ -108,6 +108,7 @@ class PodApp:
         self._connections: set[ServerConnection] = set()
         self._empty = asyncio.Event()
         self._count = 0
+        self._begun: float | None = None
         self._identity = identity
         offset = behaviour.seed * GOLDEN**2 % 1.0
         self._offset = offset
@@ -180,10 +181,19 @@ class PodApp:
             body["upstreams"] = asked = await self._ask()
             if any(found >= 500 or found == 0 for found in asked.values()):
                 status = 502
-        if self._fails(number):
+        if self._sick() and self._fails(number):
             status = behaviour.error_code
         self.served += 1
         return Response(status, json.dumps(body).encode() + b"\n", self._headers)
+
+    def _sick(self) -> bool:
+        """Whether the time of good behaviour, counted from the first request, is over."""
+        if not self.behaviour.error_after:
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._begun is None:
+            self._begun = now
+        return now - self._begun >= self.behaviour.error_after
 
     async def _ask(self) -> dict[str, int]:
         assert self._upstreams is not None

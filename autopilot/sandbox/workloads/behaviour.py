@@ -44,6 +44,7 @@ class Behaviour:
         jitter: `LATENCY_JITTER_MS`: the latency varies by at most this much either way.
         error_rate: `ERROR_RATE`.
         error_code: `ERROR_CODE`.
+        error_after: `ERROR_AFTER_S`: from a container's first request until its errors begin.
         slow_rate: `SLOW_RATE`: the share of answers that take `slow` longer.
         slow: `SLOW_MS`.
         start_delay: `START_DELAY_MS`: from the container's start until it is ready.
@@ -60,6 +61,7 @@ class Behaviour:
     jitter: float = 0.0
     error_rate: float = 0.0
     error_code: int = 500
+    error_after: float = 0.0
     slow_rate: float = 0.0
     slow: float = 0.0
     start_delay: float = 0.0
@@ -95,6 +97,7 @@ def behaviour_of(pod: Body) -> Behaviour:
         jitter=_number(env, "LATENCY_JITTER_MS") / 1000,
         error_rate=_share(env, "ERROR_RATE"),
         error_code=_status(env, "ERROR_CODE", 500),
+        error_after=_number(env, "ERROR_AFTER_S"),
         slow_rate=_share(env, "SLOW_RATE"),
         slow=_number(env, "SLOW_MS") / 1000,
         start_delay=_number(env, "START_DELAY_MS") / 1000,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from autopilot.kube.cache import Cache
-from autopilot.kube.client import Conflict, NotFound
+from autopilot.kube.client import NotFound
 from autopilot.kube.events import EventRecorder
 from autopilot.kube.kinds import ENDPOINTS, KNOWN
 from autopilot.sandbox.workloads.objects import Body, deleting, key, meta, uid
@@ -144,11 +145,11 @@ class World:
             await self.patch(kind, body, {"status": status}, subresource="status")
 
     async def delete(self, kind: ResourceType, body: Body) -> None:
-        """Ask for an object's end; one that is gone, or another of its name, is left alone."""
+        """Ask for an object's end; raises `Conflict` when another has its name by now."""
         namespace, name = key(body)
         try:
             await self.client.delete(kind, name, namespace, uid=uid(body))
-        except (NotFound, Conflict):
+        except NotFound:
             return
         self[kind].asked_to_end(body)
 
@@ -161,10 +162,8 @@ class World:
             "gracePeriodSeconds": 0,
             "preconditions": {"uid": uid(pod)},
         }
-        try:
+        with contextlib.suppress(NotFound):
             await self.client.request("DELETE", f"{PODS.collection(namespace)}/{name}", options)
-        except (NotFound, Conflict):
-            return
 
 
 def _told(
