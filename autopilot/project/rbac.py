@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autopilot.kube.kinds import KNOWN, LEASES, METRICS
+from autopilot.kube.kinds import LEASES, METRICS
 from autopilot.mesh.providers import provider
 from autopilot.project.kinds import kinds_of, primary_kind
 
@@ -109,11 +109,10 @@ def _read(kind: ResourceType, only: tuple[str, ...], rules: Rules) -> None:
     if not only:
         rules.add(kind.group, kind.plural, READ)
         return
-    # List and watch can't be narrowed by resourceNames in a way that clients use: secrets are
-    # fetched one by one.
-    verbs = ("get",) if kind == KNOWN["secrets"] else READ
+    # A list under a name is one with the field selector metadata.name: the API server lets it
+    # through for exactly that object, which is how the caches read.
     for name in only:
-        rules.add(kind.group, kind.plural, verbs, name)
+        rules.add(kind.group, kind.plural, READ, name)
 
 
 def _drop_covered(found: dict[str, Rules]) -> None:

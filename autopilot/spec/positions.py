@@ -68,9 +68,11 @@ def read(text: str, file: str) -> list[Document]:
     """
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        documents = [_Builder(file).document(node) for node in nodes]
     except yaml.YAMLError as error:
         raise InvalidInput([_syntax(error, file)]) from None
-    documents = [_Builder(file).document(node) for node in nodes]
+    except RecursionError:
+        raise InvalidInput([Problem(file, 0, "", "not YAML: nested too deeply")]) from None
     return documents or [Document(file)]
 
 
@@ -121,7 +123,11 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                what = "a key that is a map or a list"
+                raise InvalidInput([Problem(self._file, line, spelled(path), what, "a text")])
+            name = str(key.value)
             if name in seen:
                 message = f"the key is there twice (first in line {seen[name]})"
                 self._problems.append(

@@ -60,9 +60,9 @@ def test_events_as_an_input_are_read_and_written() -> None:
     assert found[("", "events")] == READ | {"create", "patch"}
 
 
-def test_secrets_are_fetched_by_name_only() -> None:
+def test_secrets_are_read_by_name_only() -> None:
     found = allowed(made("  inputs: [{kind: secrets, names: [a, b]}]\n")[0])
-    assert found == BASE | {("", "secrets:a"): {"get"}, ("", "secrets:b"): {"get"}}
+    assert found == BASE | {("", "secrets:a"): READ, ("", "secrets:b"): READ}
 
 
 def test_actions_bring_what_the_mesh_needs() -> None:

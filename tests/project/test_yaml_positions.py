@@ -68,6 +68,29 @@ def test_a_tag_of_pythons_makes_no_object() -> None:
     assert document.value == {"a": []}
 
 
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("? [a, b]\n: c\n", "f:1: a key that is a map or a list; a text"),
+        ("a:\n  {b: c}: d\n", "f:2: a: a key that is a map or a list; a text"),
+        (
+            "a: 1\n<<: 5\n",
+            "f:2: not YAML: while constructing a mapping: "
+            "expected a mapping or list of mappings for merging, but found scalar",
+        ),
+        ("[" * 3000, "f: not YAML: nested too deeply"),
+        (
+            "a: \x00\n",
+            "f: not YAML: unacceptable character #x0000: special characters are not allowed",
+        ),
+    ],
+)
+def test_what_no_project_needs_is_refused(text: str, expected: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read(text, "f")
+    assert str(caught.value) == expected
+
+
 def test_paths_are_spelled_as_people_write_them() -> None:
     assert spelled(("phases", 2, "inputs", 0)) == "phases[2].inputs[0]"
     assert spelled(()) == ""
