@@ -23,13 +23,10 @@ from autopilot.telemetry.poller import Poller
 from autopilot.telemetry.prometheus import PrometheusSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from autopilot.base.clock import Clock
     from autopilot.kube.client import KubeClient
     from autopilot.project.load import Project
-    from autopilot.runtime.definition import OperatorDefinition
     from autopilot.spec.operator_config import OperatorConfig
 
 _log = logging.getLogger("autopilot.run")
@@ -92,7 +89,10 @@ async def serve(wish: Wish) -> int:
                 clock=clock,
                 options=options(project.config, dry_run=wish.dry_run),
             )
-            await _until_stopped(runtime, _watch(project, definitions, runtime, clock))
+            reload = _Reload(project, runtime, samples)
+            models = [definition.config for definition in definitions]
+            watch = ConfigWatch(project.config_path, reload, clock, models=models)
+            await _until_stopped(runtime, watch)
         finally:
             await source.close()
     finally:
@@ -130,22 +130,26 @@ def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -
         click.echo(line, err=True)
 
 
-def _watch(
-    project: Project, definitions: Sequence[OperatorDefinition], runtime: Runtime, clock: Clock
-) -> ConfigWatch:
-    def changed(config: OperatorConfig) -> None:
-        runtime.reload(
+@dataclass(frozen=True, slots=True)
+class _Reload:
+    """Takes over an edited `autopilot-operator.yaml`, as far as that goes without a restart."""
+
+    project: Project
+    runtime: Runtime
+    samples: Poller
+
+    def __call__(self, config: OperatorConfig) -> None:
+        self.samples.default_interval = config.work_interval.total_seconds()
+        self.runtime.reload(
             config=config.config,
             work_interval=config.work_interval,
             log_level=config.logging_level,
         )
         fixed = ("watch_namespace", "metrics_addr", "mesh_provider", "control_plane_ns")
-        later = [name for name in fixed if getattr(config, name) != getattr(project.config, name)]
+        before = self.project.config
+        later = [name for name in fixed if getattr(config, name) != getattr(before, name)]
         if later:
             _log.warning("takes effect at the next start", extra=logs.fields(changed=later))
-
-    models = [definition.config for definition in definitions]
-    return ConfigWatch(project.config_path, changed, clock, models=models)
 
 
 async def _until_stopped(runtime: Runtime, watch: ConfigWatch) -> None:

@@ -38,6 +38,9 @@ _PATIENCE = 600.0
 class Poller:
     """The `SampleProvider` on a real source.
 
+    Attributes:
+        default_interval: As given; may be changed while it runs, and holds from the next read.
+
     Args:
         source: Whom to ask; None where no address is known: every sample is then *source down*.
         clock: For intervals; ages of data are by the source's own clock.
@@ -60,7 +63,7 @@ class Poller:
     ) -> None:
         self._source = source
         self._clock = clock
-        self._default_interval = default_interval
+        self.default_interval = default_interval
         self._timeout = timeout
         self.on_sample = on_sample
         self._stale_after = stale_after
@@ -131,7 +134,7 @@ class Poller:
         self._groups.clear()
 
     def _group(self, query: BoundQuery, now: float) -> Group:
-        interval = query.interval or self._default_interval
+        interval = query.interval or self.default_interval
         key = (query.family, interval)
         if key not in self._groups:
             self._groups[key] = Group(query.family, interval, now + interval)
@@ -142,7 +145,7 @@ class Poller:
         for key, group in list(self._groups.items()):
             # A reader that there is nothing new for isn't woken, so it can't be expected to read:
             # through an outage it keeps its place, or nobody would tell it of the end.
-            slowest = max(group.interval, self._default_interval)
+            slowest = max(group.interval, self.default_interval)
             patience = max(_PATIENCE, (IGNORED + 0.5) * slowest)
             for target, entry in list(group.entries.items()):
                 if entry.lapse(now, patience):
