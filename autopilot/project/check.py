@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.project.definition import definitions
+from autopilot.project.generate import generate
 from autopilot.project.load import CONFIG_FILE, load, parse, read_config, shown
 from autopilot.spec.positions import read
 
@@ -43,7 +44,12 @@ def _project(path: Path) -> Findings:
     project = load(path)
     found = definitions(project, fresh=True)
     kinds = ", ".join(f"{one.kind.kind} ({len(one.phases)} phases)" for one in found)
-    return Findings(f"{shown(project.root)}: {project.name}: {kinds}: ok", notes=project.notes)
+    stale = generate(project.root, check=True).stale
+    notes = list(project.notes)
+    if stale:
+        more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
+        notes.append(f"{stale[0]}{more} isn't up to date; run `autopilot generate`")
+    return Findings(f"{shown(project.root)}: {project.name}: {kinds}: ok", notes=tuple(notes))
 
 
 def _file(path: Path) -> Findings:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.project.importing import module
 from autopilot.project.load import shown
 from autopilot.spec.model import RESERVED_STATUS, Config, FreeConfig, Model, Spec, Status
+from autopilot.spec.schema import NotStructural, structural
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,6 +54,9 @@ def models(dotted: str, root: Path) -> Models:
     config = _model(found, "Config", Config, problems) if hasattr(found, "Config") else FreeConfig
     if status is not None:
         problems += _without_defaults(status, found)
+    problems += [
+        problem for one in (spec, status) if one for problem in _without_schema(one, found)
+    ]
     if problems or spec is None or status is None or config is None:
         raise InvalidInput(problems)
     return Models(spec, status, config)
@@ -77,6 +84,22 @@ def _without_defaults(status: type[Status], found: ModuleType) -> list[Problem]:
         for name, info in status.model_fields.items()
         if (info.alias or name) in RESERVED_STATUS
     ]
+
+
+def _without_schema(model: type[Model], found: ModuleType) -> list[Problem]:
+    """Why Kubernetes couldn't check a model, with the line of its class."""
+    try:
+        structural(model)
+    except NotStructural as error:
+        try:
+            line = inspect.getsourcelines(model)[1]
+        except (OSError, TypeError):
+            line = 0
+        return [replace(problem, file=_file(found), line=line) for problem in error.problems]
+    except PydanticInvalidForJsonSchema as error:
+        hint = "use types that JSON has"
+        return [Problem(_file(found), 0, model.__name__, error.message.splitlines()[0], hint)]
+    return []
 
 
 def _file(found: ModuleType) -> str:

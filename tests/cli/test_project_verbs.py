@@ -150,6 +150,27 @@ def test_validate_notes_what_is_only_for_go(project: Path) -> None:
     assert done.stderr.endswith("importPrefix and package are for Go; they are ignored\n")
 
 
+def test_validate_notes_what_is_stale(project: Path) -> None:
+    path = project / "autopilot.yaml"
+    path.write_text(path.read_text().replace("outputs: [configmaps]", "outputs: [jobs]"))
+    done = autopilot("validate", cwd=project)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "note: deploy/rbac.yaml and 1 more isn't up to date; run `autopilot generate`\n"
+    )
+
+
+def test_validate_refuses_a_model_that_has_no_schema(project: Path) -> None:
+    path = project / "note_operator/spec.py"
+    path.write_text(path.read_text().replace('note: str = ""', "note: str | list[str] = ''"))
+    done = autopilot("validate", cwd=project)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "note_operator/spec.py:15: Spec.note: a union (string | array) has no structural schema; "
+        "use one type, or a map with one optional field for each\n"
+    )
+
+
 def test_graph_draws_the_phases(project: Path) -> None:
     done = autopilot("graph", cwd=project)
     assert done.returncode == 0

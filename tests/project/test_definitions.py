@@ -170,6 +170,13 @@ def test_an_import_that_fails_is_told_with_file_and_line(
                 "Status.seen: has no default; a new resource's status is empty",
             ],
         ),
+        (
+            SPEC.replace("size: int = 1", "size: type = int"),
+            [
+                "Spec: Cannot generate a JsonSchema for core_schema.IsInstanceSchema "
+                "(<class 'type'>); use types that JSON has"
+            ],
+        ),
     ],
 )
 def test_a_spec_without_the_right_models_is_refused(
