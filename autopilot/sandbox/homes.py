@@ -50,7 +50,7 @@ def root(env: Mapping[str, str] | None = None) -> Path:
     """
     env = os.environ if env is None else env
     candidates = []
-    if runtime := env.get("XDG_RUNTIME_DIR"):
+    if (runtime := env.get("XDG_RUNTIME_DIR")) and _is_ours(Path(runtime)):
         candidates.append(Path(runtime) / "autopilot")
     if cache := env.get("XDG_CACHE_HOME"):
         candidates.append(Path(cache) / "autopilot")
@@ -59,6 +59,7 @@ def root(env: Mapping[str, str] | None = None) -> Path:
     candidates.append(Path(tempfile.gettempdir()) / f"autopilot-{os.getuid()}")
     for candidate in candidates:
         with contextlib.suppress(OSError):
+            _private(candidate)
             return _private(candidate / "sandbox")
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise TerminalError(f"no folder for the sandbox's state can be written: {tried}")
@@ -108,6 +109,14 @@ def alone() -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a runtime folder is there and this user's: after `su` it names somebody else's."""
+    try:
+        return path.is_dir() and path.stat().st_uid == os.getuid()
+    except OSError:
+        return False
 
 
 def _private(path: Path) -> Path:

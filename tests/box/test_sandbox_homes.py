@@ -63,6 +63,13 @@ def test_a_runtime_folder_that_is_not_there_cannot_be_made_is_passed_over(tmp_pa
     assert homes.root(env) == tmp_path / ".cache/autopilot/sandbox"
 
 
+def test_a_runtime_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    found = homes.root({"XDG_RUNTIME_DIR": str(gone), "HOME": str(tmp_path)})
+    assert found == tmp_path / ".cache/autopilot/sandbox"
+    assert not gone.exists()
+
+
 def test_a_sandbox_whose_supervisor_lives_is_found() -> None:
     leave("mine", identify(os.getpid()))
     found = homes.find("mine")

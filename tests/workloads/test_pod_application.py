@@ -116,6 +116,23 @@ async def test_what_is_not_http_is_refused() -> None:
     assert headers["connection"] == "close"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nno colon here\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: 99999999\r\n\r\n",
+        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000,
+    ],
+)
+async def test_a_broken_request_is_refused_and_the_next_client_is_served(request_: bytes) -> None:
+    async with served() as (_, port):
+        [(status, _, _)] = await talk(port, request_)
+        assert status == 400
+        assert (await talk(port, GET))[0][0] == 200
+
+
 async def test_five_percent_errors_are_five_percent() -> None:
     async with served(Behaviour(error_rate=0.05, error_code=503, seed=7)) as (_, port):
         found = await talk(port, *[GET] * 400)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_HEAD = 65_536
+LONGEST_BODY = 8_000_000
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -124,6 +125,8 @@ class ServerConnection(asyncio.Protocol):
             return None
         method, path, protocol, headers = _parse(bytes(self._buffer[:end]))
         size = _body_size(headers, self._buffer, end + 4)
+        if (size or len(self._buffer) - end) > LONGEST_BODY:
+            raise ValueError("body too long")
         if size is None or len(self._buffer) < end + 4 + size:
             if headers.get("expect", "").lower() == "100-continue" and not self._asked_to_continue:
                 self._asked_to_continue = True
