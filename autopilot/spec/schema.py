@@ -60,8 +60,7 @@ def structural(model: type[BaseModel]) -> Schema:
     """The schema of a model, in camelCase, with `$ref` inlined, defaults and descriptions kept.
 
     Raises:
-        NotStructural: A union of several types, a recursive model, a tuple of mixed types or
-            a key that isn't a string.
+        NotStructural: A union of several types, a recursive model, or a tuple of mixed types.
     """
     raw = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     return _Converter(model.__name__, raw.get("$defs", {})).convert(raw, "", ())
