@@ -28,6 +28,7 @@ from autopilot.telemetry.provider import MetricsReader
 
 if TYPE_CHECKING:
     from autopilot.kube.client import Body
+    from autopilot.kube.events import EventType
     from autopilot.runtime.definition import PhaseDefinition
     from autopilot.runtime.inputs import Inputs
     from autopilot.runtime.record import Key, SyncRecord
@@ -154,12 +155,12 @@ class Attempt:
         )
         self.body = await self.served.writer.status(body, patch, "conditions")
         if before != ready_reason(self.body):
-            self.served.events.record(self.body, "Warning", setback.reason, setback.message)
+            self._event("Warning", setback.reason, setback.message)
 
     def tell(self) -> None:
         """Events of what was put back; once per repair, whatever became of the rest."""
         for repair in self.written.repairs:
-            self.served.events.record(self.body, "Normal", reasons.REPAIRED, repair)
+            self._event("Normal", reasons.REPAIRED, repair)
         self.record.changes = list(self.written.changes)
         count = self.commons.metrics.writes.labels
         name = self.key.kind
@@ -231,8 +232,11 @@ class Attempt:
             self.commons.metrics.transitions.labels(self.key.kind, step.phase).inc()
             text = f"entered {step.phase}: {step.message}" if step.message else step.phase
             reason = step.reason or reasons.INITIALIZED
-            if not self.commons.options.dry_run:
-                self.served.events.record(self.body, "Normal", reason, text)
+            self._event("Normal", reason, text)
+
+    def _event(self, kind: EventType, reason: str, message: str) -> None:
+        if not self.commons.options.dry_run:
+            self.served.events.record(self.body, kind, reason, message)
 
     def _first_entry(self, body: Body) -> list[Entered]:
         if stored_phase(body):

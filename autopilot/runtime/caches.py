@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autopilot.base.logs import fields
 from autopilot.kube.cache import Cache, CacheUnavailable, Selection
 from autopilot.kube.marks import OPERATOR
 from autopilot.runtime.inputs import Inputs, Listing
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from autopilot.runtime.definition import Input, OperatorDefinition, PhaseDefinition
 
 
+_log = logging.getLogger("autopilot.caches")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What part of the API this process serves.
@@ -30,9 +35,9 @@ class Scope:
 
     namespace: str = ""
 
-    def selection(self, kind: ResourceType, labels: str = "", fields: str = "") -> Selection:
+    def selection(self, kind: ResourceType, labels: str = "", pick: str = "") -> Selection:
         """The selection of a kind within the scope."""
-        return Selection(self.namespace or None if kind.namespaced else None, labels, fields)
+        return Selection(self.namespace or None if kind.namespaced else None, labels, pick)
 
     def primary(self, definition: OperatorDefinition) -> Selection:
         """The resources of an operator's own kind."""
@@ -45,10 +50,10 @@ class Scope:
     def input(self, declared: Input) -> tuple[Selection, ...]:
         """What an input needs: one selection, or one per name."""
         kind = declared.kind
-        fields = [f"metadata.name={name}" for name in declared.names] or [""]
+        picks = [f"metadata.name={name}" for name in declared.names] or [""]
         if kind.namespaced and declared.namespace not in {None, "*"}:
-            return tuple(Selection(declared.namespace, declared.selector, f) for f in fields)
-        return tuple(self.selection(kind, declared.selector, f) for f in fields)
+            return tuple(Selection(declared.namespace, declared.selector, f) for f in picks)
+        return tuple(self.selection(kind, declared.selector, f) for f in picks)
 
 
 class Caches:
@@ -96,6 +101,35 @@ class Caches:
         async with asyncio.TaskGroup() as group:
             for cache in self._caches.values():
                 group.create_task(cache.run(stop))
+
+    async def fill(self, stop: asyncio.Event, timeout: float) -> None:
+        """Wait until each cache has its first list, or its kind turns out not to be served.
+
+        Args:
+            stop: Ends the wait.
+            timeout: Seconds; what isn't there by then stays unavailable, and is logged.
+        """
+        filled = asyncio.create_task(self._filled())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait(
+                {filled, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            filled.cancel()
+            stopped.cancel()
+            await asyncio.gather(filled, stopped, return_exceptions=True)
+        for cache in self:
+            if not cache.synced.is_set() and not stop.is_set():
+                _log.warning("cache isn't filled", extra=fields(why=cache.why))
+
+    async def _filled(self) -> None:
+        for cache in self:
+            while not cache.synced.is_set() and not cache.absent:
+                # Nothing tells of a kind that isn't served, so it is looked at now and then.
+                synced = asyncio.create_task(cache.synced.wait())
+                await asyncio.wait({synced}, timeout=0.05)
+                synced.cancel()
 
     def _of(self, kind: ResourceType) -> Iterable[Cache]:
         return [cache for (kept, _), cache in self._caches.items() if kept == kind]

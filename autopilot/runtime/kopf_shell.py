@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autopilot.kube.client import KubeClient
     from autopilot.kube.kinds import ResourceType
 
-    Wake = Callable[[str, str, str], None]
+    Wake = Callable[[str, str, str, str], None]
 
 _log = logging.getLogger("autopilot.shell")
 
@@ -41,7 +41,8 @@ class KopfShell:
     Args:
         kinds: The primary kinds.
         client: Whose address and credentials it uses too.
-        wake: Called in the caller's loop with kind (qualified), namespace and name.
+        wake: Called in the caller's loop with kind (qualified), namespace, name and
+            resourceVersion (empty for a resource that is gone).
         namespace: The only namespace to watch; empty for all.
     """
 
@@ -160,8 +161,10 @@ class _Thread:
         return registry
 
     def _handler(self, kind: str) -> Callable[..., Any]:
-        async def changed(namespace: str | None, name: str | None, **_: Any) -> None:
-            self._in_main(self._wake, kind, namespace or "", name or "")
+        async def changed(**event: Any) -> None:
+            meta, gone = event["meta"], event["type"] == "DELETED"
+            version = "" if gone else str(meta.get("resourceVersion", ""))
+            self._in_main(self._wake, kind, event["namespace"] or "", event["name"] or "", version)
 
         return changed
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.kube.store import newer, version_of
 from autopilot.runtime.assemble import Parts, assemble
 from autopilot.runtime.caches import Caches, Scope
 from autopilot.runtime.caught_up import caught_up
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
     from datetime import timedelta
 
+    from autopilot.kube.cache import Cache
     from autopilot.kube.client import KubeClient
     from autopilot.mesh.provider import Provider
     from autopilot.runtime.definition import OperatorDefinition
@@ -132,16 +134,19 @@ class Runtime:
         """Have `tell` called with the record of each sync that asked a worker, once it is over."""
         self._commons.on_record = tell
 
-    def wake(self, kind: str, namespace: str, name: str) -> None:
+    def wake(self, kind: str, namespace: str, name: str, version: str = "") -> None:
         """Look at a resource again. From the runtime's own loop only.
 
         Args:
             kind: Like `canaries.example.io`.
             namespace: Empty for a cluster-scoped kind.
             name: Its name.
+            version: The resourceVersion that somebody saw; nothing happens if it is known already.
         """
-        if kind in self._served:
-            self.queue.wake(Key(kind, namespace, name))
+        served = self._served.get(kind)
+        if served is None or (version and _known(served.primary, namespace, name, version)):
+            return
+        self.queue.wake(Key(kind, namespace, name))
 
     def reload(
         self,
@@ -216,36 +221,11 @@ class Runtime:
                 await asyncio.sleep(0.002)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        if await self._caches_filled(stop):
+        await self._caches.fill(stop, self.options.start_timeout)
+        if not stop.is_set():
             self._serving = True
             _log.info("serving", extra=fields(kinds=sorted(self._served)))
             await self.queue.serve(stop)
-
-    async def _caches_filled(self, stop: asyncio.Event) -> bool:
-        """Wait for the first lists; False when told to stop before."""
-        filled = self._task(self._filled(), "filling")
-        stopped = self._task(stop.wait(), "stopped")
-        try:
-            await asyncio.wait(
-                {filled, stopped},
-                timeout=self.options.start_timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            filled.cancel()
-            stopped.cancel()
-            await asyncio.gather(filled, stopped, return_exceptions=True)
-        for cache in self._caches:
-            if not cache.synced.is_set():
-                _log.warning("cache isn't filled", extra=fields(why=cache.why))
-        return not stop.is_set()
-
-    async def _filled(self) -> None:
-        for cache in self._caches:
-            while not cache.synced.is_set() and not cache.absent:
-                waiting = self._task(cache.synced.wait(), "synced")
-                await asyncio.wait({waiting}, timeout=0.05)
-                waiting.cancel()
 
     async def _leave(
         self,
@@ -311,6 +291,12 @@ class Runtime:
     @staticmethod
     def _task(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         return asyncio.create_task(work, name=name)
+
+
+def _known(cache: Cache, namespace: str, name: str, version: str) -> bool:
+    """Whether the cache, which wakes by itself, has seen this version."""
+    body = cache.get(namespace or None, name) if cache.available else None
+    return body is not None and not newer(version, version_of(body))
 
 
 async def _relay(stop: asyncio.Event, halt: asyncio.Event) -> None:

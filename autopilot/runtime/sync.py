@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.errors import AutopilotError
 from autopilot.base.logs import fields
-from autopilot.kube.client import ApiError, Conflict, NotFound
+from autopilot.kube.client import Conflict, NotFound
 from autopilot.kube.retry import AtOnce
 from autopilot.runtime import reasons
 from autopilot.runtime.attempt import Attempt
@@ -252,6 +252,8 @@ class Syncer:
     async def _set_back(self, attempt: Attempt, error: Exception) -> tuple[Ran, str]:
         setback = setback_of(error, attempt.number)
         if setback is None:
+            # Nobody expected this. The next try settles anew whether it is due.
+            attempt.memory.phase = None
             raise error
         self._use_up(attempt)
         attempt.tell()
@@ -286,7 +288,7 @@ class Syncer:
     async def _show(self, attempt: Attempt, setback: Setback) -> None:
         try:
             await attempt.show(setback)
-        except ApiError as error:
+        except AutopilotError as error:
             _log.warning(
                 "the condition could not be written",
                 extra=fields(resource=str(attempt.key), reason=setback.reason, why=str(error)),

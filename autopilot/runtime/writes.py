@@ -109,6 +109,7 @@ class Writer:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._said: dict[tuple[str, str], tuple[str, ...]] = {}
 
     async def carry_out(self, body: Body, wanted: Wanted, written: Written) -> Body:
         """Steps (1) and (2).
@@ -166,7 +167,7 @@ class Writer:
             return body
         means, meta = self._means, body["metadata"]
         if means.dry_run:
-            _log.info("would write", extra=fields(resource=describe(body), what=what, patch=patch))
+            self._say(body, what, patch)
             return {**body, "status": merged(body.get("status") or {}, patch)}
         known = {key: meta[key] for key in ("resourceVersion", "uid") if key in meta}
         answer = await means.client.patch(
@@ -192,7 +193,7 @@ class Writer:
         if (FINALIZER in present) == finalizer:
             return body
         if means.dry_run:
-            _log.info("would write", extra=fields(resource=describe(body), what="finalizers"))
+            self._say(body, "finalizers", {"finalizers": wanted})
             return {**body, "metadata": {**meta, "finalizers": wanted}}
         known = {key: meta[key] for key in ("resourceVersion", "uid") if key in meta}
         answer = await means.client.patch(
@@ -205,6 +206,13 @@ class Writer:
         if finalizer or wanted:
             means.caches.observe(means.kind, answer)
         return answer
+
+    def _say(self, body: Body, what: str, patch: Mapping[str, Any]) -> None:
+        """Log what a dry run leaves unwritten; the same fields of a resource once."""
+        key, names = (describe(body), what), tuple(sorted(patch))
+        level = logging.DEBUG if self._said.get(key) == names else logging.INFO
+        self._said[key] = names
+        _log.log(level, "would write", extra=fields(resource=key[0], what=what, patch=patch))
 
     async def _first(self, body: Body, wanted: Wanted, written: Written) -> Body:
         if wanted.finalizer:
