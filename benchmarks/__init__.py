@@ -1,0 +1,1 @@
+"""What Autopilot costs and how quickly it acts, on the real parts: `python -m benchmarks`."""
