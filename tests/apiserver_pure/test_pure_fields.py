@@ -424,3 +424,46 @@ def test_the_comparison_the_other_way_round_swaps_what_came_and_went(first, seco
     assert members(there.removed) <= members(back.set_)
     assert members(back.removed) <= members(there.set_)
     assert compare(custom(first), copy.deepcopy(custom(first)), CUSTOM).set_ == {}
+
+
+def test_an_item_that_its_applier_drops_is_lost_to_who_changed_a_part_of_it():
+    intent = deployment(containers=[{"name": "c", "image": "1"}, {"name": "d", "image": "1"}])
+    obj = applied(None, intent)
+    containers = [{"name": "c", "image": "1"}, {"name": "d", "image": "2"}]
+    obj = updated(obj, with_spec(obj, template={"spec": {"containers": containers}}), now="T2")
+    assert ("editor", "Update") in entries(obj)
+    obj = applied(obj, deployment(), now="T3")
+    assert [c["name"] for c in obj["spec"]["template"]["spec"]["containers"]] == ["c"]
+    assert ("editor", "Update") not in entries(obj)
+
+
+def test_an_applier_has_one_entry_whatever_version_it_speaks_and_an_updater_one_each():
+    def write(call, obj, body, version, **more):
+        return call(
+            obj,
+            body,
+            manager="me",
+            api_version=version,
+            subresource="",
+            now="T",
+            structure=CUSTOM,
+            **more,
+        )
+
+    obj = write(apply, None, custom({"free": {"a": 1}}), "e/v1", force=False)
+    obj = write(apply, obj, custom({"free": {"b": 1}}), "e/v2", force=False)
+    assert [e["apiVersion"] for e in obj["metadata"]["managedFields"]] == ["e/v2"]
+    assert obj["spec"] == {"free": {"b": 1}}
+    for version in ("e/v1", "e/v2"):
+        added = {**obj["spec"], "map": {version: {"a": 1}, **obj["spec"].get("map", {})}}
+        obj = write(record_update, obj, {**obj, "spec": added}, version)
+    assert sorted(e["apiVersion"] for e in obj["metadata"]["managedFields"]) == [
+        "e/v1", "e/v2", "e/v2",
+    ]  # fmt: skip
+
+
+def test_a_merged_list_keeps_the_live_order_of_what_is_not_applied():
+    live = {"metadata": {}, "spec": {"parts": [{"name": n} for n in ("x", "a", "y")]}}
+    intent = {"metadata": {}, "spec": {"parts": [{"name": n} for n in ("a", "b")]}}
+    obj = applied(live, intent, structure=CUSTOM)
+    assert [part["name"] for part in obj["spec"]["parts"]] == ["x", "a", "y", "b"]

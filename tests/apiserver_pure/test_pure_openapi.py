@@ -64,3 +64,15 @@ def test_a_crds_schema_is_told_with_the_parts_that_every_object_has():
 def test_other_groups_and_versions_are_left_out():
     document = openapi_v3_document("", "v1", [WIDGET, NODE])
     assert not any("widgets" in path for path in document["paths"])
+
+
+def test_parameters_of_paths_and_writes_are_told():
+    paths = openapi_v3_document("e.com", "v1", [WIDGET, NODE])["paths"]
+    single = paths["/apis/e.com/v1/namespaces/{namespace}/widgets/{name}"]
+    assert [one["name"] for one in single["parameters"]] == ["name", "namespace"]
+    many = paths["/apis/e.com/v1/namespaces/{namespace}/widgets"]
+    assert [one["name"] for one in many["parameters"]] == ["namespace"]
+    assert "parameters" not in paths["/apis/e.com/v1/widgets"]
+    assert set(many["post"]["requestBody"]["content"]) == {"application/json"}
+    assert "force" not in {one["name"] for one in many["post"]["parameters"]}
+    assert "application/apply-patch+yaml" in single["patch"]["requestBody"]["content"]

@@ -147,3 +147,8 @@ def test_parts_that_a_patch_leaves_alone_are_shared_not_copied():
     assert merge_patch(doc, {"small": {"n": 2}})["big"] is doc["big"]
     changed = json_patch(doc, [{"op": "replace", "path": "/small/n", "value": 2}])
     assert changed["big"] is doc["big"]
+
+
+def test_a_merge_patch_with_equal_values_answers_the_same_object():
+    doc = {"list": [1, {"a": True}], "map": {"b": 1}}
+    assert merge_patch(doc, {"list": [1, {"a": True}], "map": {"b": 1}, "gone": None}) is doc

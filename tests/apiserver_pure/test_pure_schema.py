@@ -295,3 +295,44 @@ def test_go_patterns_mean_the_same_in_python(pattern, text, matches):
 def test_string_formats(form, good, bad):
     assert FORMATS[form](good)
     assert not FORMATS[form](bad)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ({"type": "array", "minItems": 1, "maxItems": 1}, [1]),
+        ({"type": "object", "minProperties": 1, "maxProperties": 1}, {"a": 1}),
+        ({**STRING, "minLength": 1, "maxLength": 1}, "a"),
+        ({**INTEGER, "minimum": 1, "maximum": 1}, 1),
+        ({**INTEGER, "format": "int32"}, 2**31 - 1),
+        ({**INTEGER, "multipleOf": 5}, 10),
+        ({"type": "array", "uniqueItems": True}, [1, 2]),
+        ({"enum": [1, "a"]}, 1),
+    ],
+)
+def test_a_value_on_the_limit_is_accepted(rule, value):
+    assert spec_schema(f=rule).validate(resource(f=value)) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"anyOf": [{"minimum": 5}]}, {"allOf": [{"minimum": 5}]}, {"not": {"maximum": 5}}],
+)
+def test_each_combination_counts_alone(rule):
+    schema = spec_schema(f=rule)
+    assert schema.validate(resource(f=6)) == []
+    assert len(schema.validate(resource(f=3))) == 1
+
+
+def test_an_embedded_resources_kind_must_be_a_text_that_says_something():
+    schema = spec_schema(t={"type": "object", "x-kubernetes-embedded-resource": True})
+    causes = schema.validate(resource(t={"apiVersion": "", "kind": 5, "metadata": []}))
+    assert [(cause.field, cause.reason) for cause in causes] == [
+        ("spec.t.apiVersion", "FieldValueRequired"),
+        ("spec.t.kind", "FieldValueTypeInvalid"),
+        ("spec.t.metadata", "FieldValueTypeInvalid"),
+    ]
+
+
+def test_true_is_no_member_of_an_enumeration_of_numbers():
+    assert len(spec_schema(f={"enum": [1]}).validate(resource(f=True))) == 1

@@ -110,3 +110,9 @@ def test_a_field_that_is_not_supported_is_refused_by_name():
 def test_a_field_selector_without_an_operator_is_refused():
     with pytest.raises(SelectorError):
         parse_fields("metadata.name", None)
+
+
+def test_an_escaped_backslash_does_not_escape_what_follows():
+    fields = parse_fields("metadata.name=a\\\\,metadata.namespace=n", None)
+    assert fields({"metadata": {"name": "a\\", "namespace": "n"}})
+    assert not fields({"metadata": {"name": "a\\", "namespace": "m"}})

@@ -238,3 +238,58 @@ def test_metadata_alone_leaves_the_rest_out():
             "metadata": CUSTOM["metadata"],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("{.a.[1]}", [{"n": 2, "t": "y"}]),
+        ("$.a[0].t", ["x"]),
+        (".a[?(@.n<2)].t", ["x"]),
+        (".a[?(@.n<=2)].t", ["x", "y"]),
+        (".a[?(@.n>1)].t", ["y"]),
+        (".a[?(@.n>=1)].t", ["x", "y"]),
+        (".a[?(@.t<2)].t", []),
+        (".a[?(@.n)].n", [1, 2]),
+        (".a[7]", []),
+        (".m.*", [True]),
+        (".m[?(@==true)]", [True]),
+        (".", [{"a": [{"n": 1, "t": "x"}, {"n": 2, "t": "y"}], "m": {"k": True}}]),
+    ],
+)
+def test_paths_find_members_items_and_what_filters_let_through(path, found):
+    value = {"a": [{"n": 1, "t": "x"}, {"n": 2, "t": "y"}], "m": {"k": True}}
+    assert compile_path(path)(value) == found
+
+
+def test_a_selectors_expressions_are_spelt_out():
+    expressions = [
+        {"key": "a", "operator": "In", "values": ["2", "1"]},
+        {"key": "b", "operator": "NotIn", "values": ["3"]},
+        {"key": "c", "operator": "Exists"},
+        {"key": "d", "operator": "DoesNotExist"},
+    ]
+    selector = {"matchLabels": {"app": "w"}, "matchExpressions": expressions}
+    body = {"metadata": meta(), "spec": {"selector": selector}}
+    assert cells("apps", "replicasets", body)["Selector"] == "app=w,a in (1,2),b notin (3),c,!d"
+
+
+def test_readiness_gates_and_sidecars_count_as_kubectl_counts_them():
+    pod = {
+        "metadata": meta(),
+        "spec": {
+            "containers": [{"name": "c"}],
+            "readinessGates": [{"conditionType": "mesh/ready"}, {"conditionType": "x"}],
+            "initContainers": [{"name": "proxy", "restartPolicy": "Always"}, {"name": "setup"}],
+        },
+        "status": {
+            "phase": "Pending",
+            "conditions": [{"type": "mesh/ready", "status": "True"}],
+            "initContainerStatuses": [
+                {"name": "proxy", "started": True, "state": {"running": {}}},
+                {"name": "setup", "started": True, "state": {"running": {}}},
+            ],
+        },
+    }
+    row = cells("", "pods", pod)
+    assert (row["Readiness Gates"], row["Status"]) == ("1/2", "Init:1/2")

@@ -148,10 +148,7 @@ def _apply(
         raise _Conflicts(found)
     if merged is base and fields == earlier:
         return base
-    if found:
-        managers.take_from_others(writer, changed)
-    if change.removed:
-        managers.take_from_others(writer, change.removed)
+    managers.take(union(changed, change.removed))
     managers.put(writer, fields, now)
     return managers.write_to(merged)
 
@@ -255,7 +252,7 @@ def record_update(  # noqa: PLR0913
     changed = without(change.set_, _NOT_OWNED)
     if changed or change.removed:
         writer = Writer(manager, UPDATE, api_version, subresource)
-        managers.take_from_others(None, union(changed, change.removed))
+        managers.take(union(changed, change.removed))
         if changed:
             managers.put(writer, union(managers.fields(writer), changed), now)
             managers.merge_oldest_updates()

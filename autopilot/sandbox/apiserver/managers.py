@@ -99,12 +99,9 @@ class Managers:
         else:
             self._entries.pop(writer.key(), None)
 
-    def take_from_others(self, writer: Writer | None, fields: Node) -> None:
-        """Take fields from all entries but one; theirs keep their times."""
-        mine = writer.key() if writer else None
+    def take(self, fields: Node) -> None:
+        """Take fields from all entries; what is left keeps its time."""
         for key, entry in list(self._entries.items()):
-            if key == mine:
-                continue
             left = difference(entry.fields, fields)
             if left:
                 entry.fields = left
