@@ -70,10 +70,9 @@ class MetricsServer:
             await site.start()
         except OSError as error:
             await self.close()
-            where = f"{self._host}:{self._port}"
-            raise InvalidInput(
-                [Problem("", 0, "metricsAddr", f"{where} can't be used: {error.strerror}", "")]
-            ) from error
+            what = f"{self._host}:{self._port} can't be used: {str(error.strerror).rpartition(': ')[2]}"
+            hint = 'another port, like :9092, or "" for none'
+            raise InvalidInput([Problem("", 0, "metricsAddr", what, hint)]) from error
         port = self._runner.addresses[0][1]
         self.url = f"http://{self._host or '127.0.0.1'}:{port}"
 

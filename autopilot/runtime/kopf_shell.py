@@ -153,6 +153,8 @@ class _Thread:
         import kopf
 
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        # What it warns of there: that signals aren't its own. They are ours.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="connection")(self._login)
         for kind in self._kinds:
