@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.kube.cache import CacheUnavailable
 from autopilot.runtime import reasons
 from autopilot.runtime.caches import snapshot
 from autopilot.runtime.closing import (
@@ -88,6 +89,7 @@ class Attempt:
             raise TerminalError(f"phase {phase.name} has no worker")
         reader = self._reader() if is_async(worker) else None
         metrics = (reader or NeedsAsync()) if phase.metrics else None
+        self._see_outputs()
         inputs = snapshot(phase.name, served.inputs[phase.name], resource.namespace, metrics)
         try:
             result = await self._call(worker, resource, inputs)
@@ -167,6 +169,17 @@ class Attempt:
         count(name, "outputs").inc(self.written.outputs)
         count(name, "mesh").inc(self.written.mesh)
         count(name, "status").inc(int(self.written.first))
+
+    def _see_outputs(self) -> None:
+        """Make sure that what stands of the phase's outputs can be told.
+
+        Raises:
+            CacheUnavailable: It can't; nothing could be compared, pruned or told from others'.
+        """
+        for output in self.phase.outputs:
+            cache = self.served.owned[output.kind]
+            if not cache.available:
+                raise CacheUnavailable(cache.why)
 
     def _reader(self) -> MetricsReader | None:
         queries = self.served.definition.queries

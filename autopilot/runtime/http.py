@@ -70,7 +70,8 @@ class MetricsServer:
             await site.start()
         except OSError as error:
             await self.close()
-            what = f"{self._host}:{self._port} can't be used: {str(error.strerror).rpartition(': ')[2]}"
+            why = str(error.strerror).rpartition(": ")[2]
+            what = f"{self._host}:{self._port} can't be used: {why}"
             hint = 'another port, like :9092, or "" for none'
             raise InvalidInput([Problem("", 0, "metricsAddr", what, hint)]) from error
         port = self._runner.addresses[0][1]

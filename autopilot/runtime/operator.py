@@ -110,9 +110,13 @@ class Runtime:
         self._server = MetricsServer(
             self.options.metrics_addr,
             self.metrics,
-            Probes(live=lambda: "", ready=self._not_ready, refresh=self._refresh),
+            Probes(
+                live=lambda: "" if self.live else "not running",
+                ready=self._not_ready,
+                refresh=self._refresh,
+            ),
         )
-        self._serving = False
+        self._running = self._serving = False
         self._syncs = 0
 
     @property
@@ -124,6 +128,11 @@ class Runtime:
     def ready(self) -> bool:
         """Whether it serves: caches filled, not too many workers lost."""
         return not self._not_ready()
+
+    @property
+    def live(self) -> bool:
+        """Whether it runs; False before it does, and once it has left or failed."""
+        return self._running
 
     @property
     def records(self) -> Sequence[SyncRecord]:
@@ -170,6 +179,7 @@ class Runtime:
             InvalidInput: The metrics' address can't be used.
         """
         await self._server.start()
+        self._running = True
         ending = asyncio.Event()
         background = [
             self._task(self._caches.run(ending), "caches"),
@@ -193,6 +203,7 @@ class Runtime:
             halt.set()
             relay.cancel()
             await self._leave(work, background, ending, patience)
+            self._running = False
         for task in (work, *background):
             if task.done() and not task.cancelled():
                 task.result()

@@ -209,11 +209,12 @@ class Flight(Objects):
             await self.server.stop()
 
     async def _settled(self) -> None:
+        runtime = self.runtime
         if self._task is None or self._task.done():
             if self._task is not None:
                 self._task.result()
             raise RuntimeError("the operator has ended")
-        settled = asyncio.create_task(self.runtime.settled(_SETTLE))
+        settled = asyncio.create_task(runtime.settled(_SETTLE))
         await asyncio.wait({settled, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if not settled.done():
             settled.cancel()

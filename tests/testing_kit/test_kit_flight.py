@@ -201,3 +201,52 @@ async def test_a_duration_that_is_none_is_refused(flight: Any) -> None:
     async with flight(lift()) as f:
         with pytest.raises(ValueError, match="unit"):
             await f.advance("30")
+
+
+async def test_a_route_that_is_edited_by_hand_is_repaired_once(flight: Any) -> None:
+    async with flight(lift(), workloads=True) as f:
+        f.samples.set("errors", 0.0)
+        shop(f)
+        f.apply(resource())
+        await f.advance("4s")
+        route = f.get("VirtualService", "web").thaw()
+        route["spec"]["http"][0]["route"][0]["weight"] = 1
+        route["spec"]["http"][0]["route"][1]["weight"] = 99
+        f.apply(route)
+        await f.settle()
+        assert weights(f) == {"web-a": 90, "web-b": 10}
+        await f.advance("5s")
+        repaired = [event for event in f.events if event["reason"] == "Repaired"]
+        assert [event.get("count") for event in repaired] == [1]
+        assert "VirtualService default/web" in repaired[0]["message"]
+        assert f.resource().status["floor"] == 1, "a repair is no tick"
+
+
+async def test_replicas_that_are_held_are_set_back_three_times_then_hands_off(flight: Any) -> None:
+    def hold(res: Any, inputs: Any, ctx: Any) -> Result[Any]:
+        return Result.stay(actions=[Scale("w", 0)])
+
+    phase = PhaseDefinition("Riding", hold, initial=True, actions=("scale",))
+    definition = OperatorDefinition("lift", KIND, (phase,), spec=LiftSpec, status=LiftStatus)
+    async with flight(definition, workloads=True) as f:
+        shop(f)
+        f.apply(resource())
+        await f.settle()
+        for _ in range(5):
+            f.apply({**deployment("w", 2, app="web")})
+            await f.advance("6s")
+        assert f.get("Deployment", "w").at("spec.replicas") == 2
+        assert f.resource().reason == "Contested"
+
+
+async def test_the_fixture_says_what_is_missing(flight: Any) -> None:
+    one = flight(lift())
+    with pytest.raises(RuntimeError, match="async with"):
+        await one.settle()
+    async with flight(lift()) as f:
+        with pytest.raises(LookupError, match="there: none"):
+            f.resource()
+        with pytest.raises(LookupError, match="no kind 'Ufo'"):
+            f.get("Ufo", "x")
+        with pytest.raises(TimeoutError, match="within 5s"):
+            await f.until(lambda: False, within="5s")
