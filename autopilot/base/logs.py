@@ -51,7 +51,11 @@ class TextFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
         parts = [f"{at} {record.levelname:<7} {record.getMessage()}"]
         for key, value in fields_of(record).items():
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            text = (
+                value
+                if isinstance(value, str)
+                else json.dumps(value, default=str, ensure_ascii=False)
+            )
             parts.append(f"{key}={text!r}" if " " in text else f"{key}={text}")
         if record.exc_info:
             parts.append("\n" + self.formatException(record.exc_info))
