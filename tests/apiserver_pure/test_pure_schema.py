@@ -336,3 +336,12 @@ def test_an_embedded_resources_kind_must_be_a_text_that_says_something():
 
 def test_true_is_no_member_of_an_enumeration_of_numbers():
     assert len(spec_schema(f={"enum": [1]}).validate(resource(f=True))) == 1
+
+
+def test_lists_are_pruned_below_unless_unknown_fields_are_preserved():
+    strict = spec_schema(f={"type": "array"})
+    free = spec_schema(f={"type": "array", "x-kubernetes-preserve-unknown-fields": True})
+    obj = resource(f=[{"a": 1}])
+    assert strict.prune(obj)["spec"]["f"] == [{}]
+    assert strict.unknown_fields(obj) == ["spec.f[0].a"]
+    assert free.prune(obj) is obj

@@ -75,6 +75,14 @@ def status(state, **more):
         ({"phase": "Pending", "initContainerStatuses": [
             status({"waiting": {"reason": "ImagePullBackOff"}})]}, "Init:ImagePullBackOff"),
         ({"phase": "Pending", "initContainerStatuses": [status({"running": {}})]}, "Init:0/1"),
+        ({"phase": "Running", "initContainerStatuses": [
+            status({"terminated": {"exitCode": 0}})]}, "Running"),
+        ({"phase": "Pending", "initContainerStatuses": [
+            status({"terminated": {"exitCode": 2}})]}, "Init:ExitCode:2"),
+        ({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "reason": "SchedulingGated"}]}, "SchedulingGated"),
+        ({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "reason": "Unschedulable"}]}, "Pending"),
     ],
 )  # fmt: skip
 def test_a_pods_status_is_the_word_that_kubectl_prints(pod_status, word):
