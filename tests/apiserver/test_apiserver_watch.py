@@ -6,11 +6,14 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from apiserver_kit import MAPS, WIDGETS, config_map, widget
 
+from autopilot.base.clock import VirtualClock
 from autopilot.sandbox.apiserver import streaming
 from autopilot.sandbox.apiserver.history import Change, Entry, History
+from autopilot.sandbox.apiserver.server import ApiServer
 from autopilot.sandbox.apiserver.watchers import Selection, Watcher
 
 if TYPE_CHECKING:
@@ -253,3 +256,25 @@ async def test_a_client_that_stops_reading_loses_its_connection_and_no_one_else_
             pytest.fail("20 MB and still connected")
     writer.close()
     assert reader is not None
+
+
+async def test_each_row_of_a_watched_table_has_the_age_of_its_own_moment() -> None:
+    clock = VirtualClock()
+    server = ApiServer(clock=clock)
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}
+    await server.start()
+    try:
+        server.store.create(body, "default")
+        headers = {"Accept": TABLE, "Authorization": f"Bearer {server.token}"}
+        async with (
+            aiohttp.ClientSession(server.url, headers=headers) as session,
+            session.get(f"{MAPS}?watch=1&fieldSelector=metadata.name%3Dm") as response,
+        ):
+            first = json.loads(await response.content.readline())
+            clock.move(90)
+            server.store.merge("configmaps", "m", {"data": {"x": "1"}}, "default")
+            second = json.loads(await response.content.readline())
+    finally:
+        await server.stop()
+    ages = [event["object"]["rows"][0]["cells"][-1] for event in (first, second)]
+    assert ages == ["0s", "90s"]

@@ -146,8 +146,8 @@ class Handler:
         return dumps(view.of_body(body))
 
     def _view(self, call: Call, form: Accepted) -> View:
-        now = self._operations.core.clock.now()
-        return View(call.kind, form.shape, call.query.get("includeObject", ""), now)
+        clock = self._operations.core.clock
+        return View(call.kind, form.shape, call.query.get("includeObject", ""), clock)
 
 
 class _Cut(Exception):

@@ -10,8 +10,8 @@ from autopilot.sandbox.apiserver.encoding import Body, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
+    from autopilot.base.clock import Clock
     from autopilot.sandbox.apiserver.history import Entry
     from autopilot.sandbox.apiserver.kinds import Kind
 
@@ -22,13 +22,14 @@ class View:
     Args:
         shape: "", `Table` or `PartialObjectMetadata`.
         include: For tables: `None`, `Metadata` or `Object`.
+        clock: For tables' ages: each event of a watch has its own.
     """
 
-    def __init__(self, kind: Kind, shape: str, include: str, now: datetime) -> None:
+    def __init__(self, kind: Kind, shape: str, include: str, clock: Clock) -> None:
         self.kind = kind
         self.shape = shape
         self._include = include or "Metadata"
-        self._now = now
+        self._clock = clock
 
     def sees_raw(self, entry: Entry) -> bool:
         """Whether the stored bytes are what the client wants."""
@@ -87,7 +88,7 @@ class View:
         return render_table(
             _columns(self.kind),
             bodies,
-            now=self._now,
+            now=self._clock.now(),
             include_object=self._include,
             resource_version=version,
         )
