@@ -18,8 +18,11 @@ from autopilot.runtime.served import Served
 from autopilot.runtime.writes import Means, Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from autopilot.base.clock import Clock
-    from autopilot.kube.client import KubeClient
+    from autopilot.kube.client import Body, KubeClient
+    from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.provider import Provider
     from autopilot.runtime.caches import BoundInput
     from autopilot.runtime.definition import OperatorDefinition, PhaseDefinition
@@ -83,8 +86,6 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
         kind: caches.need(kind, scope.owned(definition.name, kind))
         for kind in {output.kind for phase in _all(definition) for output in phase.outputs}
     }
-    for cache in owned.values():
-        cache.on_change(parts.wakes.owned)
     applier = Applier(
         parts.client,
         manager,
@@ -92,6 +93,9 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
         observe=caches.observe,
         observe_deleted=caches.observe_deleted,
     )
+    for kind, cache in owned.items():
+        cache.on_change(parts.wakes.owned)
+        cache.on_change(_forgetter(applier, kind))
     means = Means(
         operator=definition.name,
         kind=definition.kind,
@@ -112,6 +116,16 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
         writer=Writer(means),
         events=EventRecorder(parts.client, manager, parts.instance, clock=parts.clock),
     )
+
+
+def _forgetter(applier: Applier, kind: ResourceType) -> Callable[[Body | None, Body | None], None]:
+    """What was remembered of an object goes with it."""
+
+    def changed(old: Body | None, new: Body | None) -> None:
+        if old is not None and new is None:
+            applier.forget(kind, old["metadata"].get("namespace"), old["metadata"]["name"])
+
+    return changed
 
 
 def _all(definition: OperatorDefinition) -> tuple[PhaseDefinition, ...]:

@@ -27,6 +27,9 @@ from autopilot.runtime.workers import is_async
 from autopilot.runtime.writes import Wanted, Written
 from autopilot.telemetry.provider import MetricsReader
 
+REMEMBERED = 50
+"""How many names per input a record keeps."""
+
 if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.kube.events import EventType
@@ -95,7 +98,7 @@ class Attempt:
             result = await self._call(worker, resource, inputs)
         finally:
             self.record.inputs = {
-                name: [item.name for item in listing] for name, listing in inputs.read.items()
+                name: listing.names(REMEMBERED) for name, listing in inputs.read.items()
             }
             self.record.samples = tuple(reader.reads) if reader else ()
         subject = Subject(

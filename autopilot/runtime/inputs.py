@@ -143,6 +143,10 @@ class Listing:
             raise InputMissing(f"{self._kind} {where}/{name} isn't there")
         return found
 
+    def names(self, limit: int) -> list[str]:
+        """The names of at most this many, sorted: for records."""
+        return sorted(item.name for item in self._items[:limit])
+
     def matching(self, selector: Mapping[str, str]) -> Listing:
         """Those whose labels carry all of the selector's pairs."""
         wanted = selector.items()

@@ -48,7 +48,7 @@ class SyncRecord:
         at: When it began (wall clock).
         phase: The phase that the worker ran in.
         due: Whether the timer fired or the phase was new.
-        inputs: The names of what was there, per input that the worker asked for.
+        inputs: Names of what was there (at most 50), per input that the worker asked for.
         samples: Each answer with the judgements that the worker made on it.
         result: What the worker returned; None when it didn't.
         enter: The phase entered; None when it stayed.

@@ -61,6 +61,7 @@ class Memory:
         phase: The phase last seen or written; None before the first sync.
         gist: Of the last decision, to tell news from repetition.
         hops: Phases entered in a row without staying in one.
+        owed: Whether a tick is owed: the sync that it began was refused.
         input_missing: Whether the last sync lacked an input, so that a change of one may cure it.
     """
 
@@ -68,6 +69,7 @@ class Memory:
     phase: str | None = None
     gist: tuple[Any, ...] | None = None
     hops: int = 0
+    owed: bool = False
     input_missing: bool = False
 
 

@@ -151,6 +151,8 @@ class Syncer:
                 self._commons.queue.tick_at(key, at)
         elif not stored or memory.phase != stored:
             attempt.due = True
+        attempt.due = attempt.due or memory.owed
+        memory.owed = False
         memory.phase = stored or attempt.phase.name
         attempt.record.due = attempt.due
 
@@ -278,6 +280,7 @@ class Syncer:
     def _again_after(self, attempt: Attempt, setback: Setback) -> Ran:
         if setback.retry:
             return Ran(failed=True, owed=attempt.due, after=setback.after)
+        attempt.memory.owed = attempt.due
         if setback.reason == reasons.INVALID_SPEC:
             self._commons.queue.tick_at(attempt.key, None)
         elif self._commons.queue.schedule.timer(attempt.key) is None:

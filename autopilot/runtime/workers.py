@@ -79,6 +79,8 @@ class Workers:
             raise
         finally:
             timer.cancel()
+        if running.cancelled():
+            raise RuntimeError("the worker was cancelled from within")
         if running.done():
             return running.result()
         raise Overran(
@@ -112,7 +114,11 @@ def is_async(worker: Worker) -> bool:
 
 
 async def _await(worker: Callable[..., Any], arguments: tuple[Any, Any, Any]) -> Any:
-    return await worker(*arguments)
+    try:
+        return await worker(*arguments)
+    except (SystemExit, KeyboardInterrupt) as raised:
+        # In a task these would end the whole process.
+        raise RuntimeError(f"the worker raised {type(raised).__name__}") from raised
 
 
 def _in_thread(worker: Callable[..., Any], arguments: tuple[Any, Any, Any]) -> asyncio.Future[Any]:

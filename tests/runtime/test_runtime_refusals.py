@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 from typing import Any
 
@@ -263,3 +264,44 @@ async def test_a_plain_worker_that_reads_metrics_is_told_to_be_async(box: Box) -
     )
     await box.run(machine)
     assert "async def" in box.condition()["message"]
+
+
+async def test_a_new_resource_whose_spec_was_wrong_is_due_once_it_is_right(box: Box) -> None:
+    dues: list[bool] = []
+
+    def work(res: Any, inputs: Any, ctx: Any) -> Any:
+        dues.append(ctx.due)
+        return Result.stay()
+
+    box.create(ramp(steps="many"))
+    await box.run(define(phase("Waiting", work, initial=True)))
+    assert dues == []
+    box.edit(spec={"steps": 2})
+    await box.settle()
+    assert dues == [True]
+
+
+async def exits(*_: Any) -> Any:
+    raise SystemExit(3)
+
+
+async def cancels(*_: Any) -> Any:
+    raise asyncio.CancelledError
+
+
+def leaves(*_: Any) -> Any:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("worker", [exits, cancels, leaves])
+async def test_a_worker_can_not_end_the_process(box: Box, worker: Any) -> None:
+    box.create(ramp())
+    box.create(ramp("other"))
+    box.edit("other", subresource="status", status={"phase": "Fine"})
+    machine = define(
+        phase("Waiting", worker, initial=True), phase("Fine", lambda *_: Result.stay(reason="Ok"))
+    )
+    await box.run(machine)
+    assert box.condition()["reason"] == "WorkerFailed"
+    assert box.condition(name="other")["reason"] == "Ok"
+    assert box.runtime.ready
