@@ -385,3 +385,16 @@ async def test_an_input_that_can_not_be_told_is_no_empty_list_and_other_phases_g
     assert set(reads) == {1}
     await box.settle()
     assert box.condition(name="reads")["status"] == "True"
+
+
+async def test_writes_keep_their_order_status_then_outputs_then_phase(box: Box) -> None:
+    shop(box)
+    await box.run(ladder(), caches=QUICK)
+    names = [
+        f"{one.resource.split('.')[0]}{'/' * bool(one.subresource)}{one.subresource}"
+        for one in box.writes()
+    ]
+    first = names.index("ramps/status")
+    assert names[:first] == ["ramps"], "the finalizer stands before anything else"
+    again = names.index("ramps/status", first + 1)
+    assert set(names[first + 1 : again]) == {"configmaps", "virtualservices"}
