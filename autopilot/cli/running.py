@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autopilot.run")
 
+SANDBOX_CONTEXT = "autopilot-sandbox"
+"""The name of the context in a sandbox's kubeconfig."""
+
 _QUERY_TIMEOUT = 5.0
 """Seconds for one query to the metrics server."""
 
@@ -118,7 +121,7 @@ def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -
     lines = [
         f"operator   {project.name} ({kinds})",
         f"context    {client.context}",
-        f"server     {client.server}",
+        f"server     {_shown(client)}",
         f"namespace  {where}",
         f"metrics    {metrics}",
     ]
@@ -128,6 +131,13 @@ def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -
         lines.append("leader election is not in force in this version: run one replica only")
     for line in lines:
         click.echo(line, err=True)
+
+
+def _shown(client: KubeClient) -> str:
+    """The API's address; a sandbox's has its token for a path, which is nobody's business."""
+    if client.context != SANDBOX_CONTEXT:
+        return client.server
+    return client.server.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
