@@ -86,6 +86,7 @@ class Flight(Objects):
         self._client: HttpKubeClient | None = None
         self._runtime: Runtime | None = None
         self._stop = asyncio.Event()
+        self._rested = -1
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -188,6 +189,7 @@ class Flight(Objects):
             options=self._options,
         )
         self._stop = asyncio.Event()
+        self._rested = -1
         self._task = asyncio.create_task(self._runtime.run(self._stop))
         await self.settle()
 
@@ -214,13 +216,20 @@ class Flight(Objects):
             if self._task is not None:
                 self._task.result()
             raise RuntimeError("the operator has ended")
-        settled = asyncio.create_task(runtime.settled(_SETTLE))
+        settled = asyncio.create_task(self._rest(runtime))
         await asyncio.wait({settled, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if not settled.done():
             settled.cancel()
             self._task.result()
             raise RuntimeError("the operator has ended")
         settled.result()
+
+    async def _rest(self, runtime: Runtime) -> None:
+        await runtime.queue.settled()
+        if self._rested != self.server.store.version:
+            await runtime.settled(_SETTLE)
+            # What nobody has written to since needn't be compared again.
+            self._rested = self.server.store.version
 
     def _made_options(
         self, work_interval: timedelta | float | str | None, config: Mapping[str, Any] | None

@@ -155,6 +155,7 @@ class Box:
     samples: ScriptedSamples = field(init=False)
     processes: list[Process] = field(default_factory=list)
     provider: Any = None
+    rested: Any = None
 
     def __post_init__(self) -> None:
         self.samples = ScriptedSamples(self.clock, interval=1.0)
@@ -194,13 +195,19 @@ class Box:
 
     async def settle(self) -> None:
         process = self.processes[-1]
-        settled = asyncio.create_task(process.runtime.settled(15))
+        settled = asyncio.create_task(self._rest(process.runtime))
         await asyncio.wait({settled, process.task}, return_when=asyncio.FIRST_COMPLETED)
         if not settled.done():
             settled.cancel()
             process.task.result()
             raise AssertionError("the runtime has ended")
         settled.result()
+
+    async def _rest(self, runtime: Runtime) -> None:
+        await runtime.queue.settled()
+        if self.rested != (runtime, self.server.store.version):
+            await runtime.settled(15)
+            self.rested = (runtime, self.server.store.version)
 
     async def advance(self, seconds: float) -> None:
         """Let virtual time go by, timer for timer."""
