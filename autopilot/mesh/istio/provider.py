@@ -11,6 +11,7 @@ from autopilot.mesh.istio.split import (
     SERVICES,
     VIRTUAL_SERVICES,
     plan_splits,
+    unserved,
 )
 from autopilot.mesh.provider import Need, Owner, World
 from autopilot.mesh.scaling import lowers, plan_scales
@@ -59,16 +60,20 @@ class Istio:
     def plan(self, owner: Owner, actions: Sequence[Action], world: World, now: datetime) -> Plan:
         """Capacity up, routes, capacity down, deletions: no order leaves callers without pods.
 
-        Capacity is not taken away while a route that may depend on it is held up.
+        Capacity is not taken away while a route that may depend on it is held up, nor while what
+        the routes lead to has no ready endpoint.
         """
-        splits = plan_splits(owner, [one for one in actions if isinstance(one, Split)], world)
+        wanted = [one for one in actions if isinstance(one, Split)]
+        splits = plan_splits(owner, wanted, world)
         scales = plan_scales(owner, [one for one in actions if isinstance(one, Scale)], world, now)
         raised = [step for step in scales.steps if not lowers(step)]
         lowered = [step for step in scales.steps if lowers(step)]
         refused = [*splits.refused, *scales.refused]
-        if splits.refused and lowered:
+        empty = unserved(owner, wanted, world)
+        if lowered and (splits.refused or empty):
             held_up = ", ".join(step.summary for step in lowered)
-            refused.append(WouldStarve(f"not before the routes are in place: {held_up}", after=1.0))
+            why = f"{empty} has no ready endpoint" if empty else "the routes aren't in place"
+            refused.append(WouldStarve(f"{why}, so it must wait: {held_up}", after=1.0))
             lowered = []
         routes: list[Step] = [s for s in splits.steps if not isinstance(s, DeleteOwned)]
         gone: list[Step] = [s for s in splits.steps if isinstance(s, DeleteOwned)]

@@ -108,6 +108,15 @@ def ready_endpoints(world: World, namespace: str) -> Mapping[str, int] | None:
     return ready
 
 
+def unserved(owner: Owner, splits: Sequence[Split], world: World) -> str | None:
+    """The first host whose requests would all go to destinations without a ready endpoint."""
+    for split in splits:
+        ready = _ready_of(split, owner.namespace, world)
+        if all(ready.get(name) == 0 for name, weight in split.weights.items() if weight > 0):
+            return split.host
+    return None
+
+
 def _apply(owner: Owner, split: Split, everywhere: Iterable[Body], world: World) -> ApplyOwned:
     body = virtual_service(owner, split)
     live: Body | None = None
