@@ -100,7 +100,7 @@ async def test_the_first_errors_ever_show_as_errors_of_either_sort(
     traffic["web#5xx"] = {"count": 2, "response_code": "503"}
     sample = await until(source, "error-rate", lambda s: (s.value or 0) > 0.15)
     assert sample.above(0.05, min_requests=50).is_true
-    assert (await ask(source, "istio-success-rate")).value == pytest.approx(80, abs=6)
+    await until(source, "istio-success-rate", lambda s: s.value == pytest.approx(80, abs=6))
 
     del traffic["web#5xx"]
     await until(source, "error-rate", lambda s: s.value == 0)
