@@ -29,6 +29,10 @@ def canary(out: Path | None) -> None:
     import asyncio
     import signal
 
+    if out is not None and not out.absolute().parent.is_dir():
+        # Said before the flights, not after.
+        raise click.UsageError(f"--json: there is no folder {out.absolute().parent}")
+
     from autopilot.sandbox.demo.canary import CanaryDemo
     from autopilot.sandbox.demo.show import Show
 

@@ -62,5 +62,10 @@ def main(args: list[str] | None = None) -> Any:
     except AutopilotError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        # A place that can't be read or written: what was typed names it.
+        what = error.strerror or str(error)
+        click.echo(f"{error.filename}: {what}" if error.filename else f"error: {what}", err=True)
+        sys.exit(2 if error.filename else 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.project.definition import definitions
 from autopilot.project.generate import generate
-from autopilot.project.load import CONFIG_FILE, load, parse, read_config, shown
+from autopilot.project.load import CONFIG_FILE, PROJECT_FILE, load, parse, read_config, shown
 from autopilot.spec.positions import read
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def _file(path: Path) -> Findings:
 
 def _is_config(path: Path) -> bool:
     """Whether a file is in the format of autopilot-operator.yaml: by name, else by its keys."""
-    if path.name == CONFIG_FILE:
-        return True
+    if path.name in {CONFIG_FILE, PROJECT_FILE}:
+        return path.name == CONFIG_FILE
     try:
         value = read(path.read_text(encoding="utf-8"), str(path))[0].value
     except (InvalidInput, UnicodeDecodeError):

@@ -28,7 +28,7 @@ def check_kinds(
 ) -> Iterator[Problem]:
     """Everything wrong with what a phase, or the finalizer, reads, writes and does."""
     kinds = kinds_of(operator)
-    own = "(others: declare them in customParameters)"
+    own = "a kind that isn't known by name is declared in customParameters"
     yield from _twice([entry.kind for entry in owner.inputs], (*at, "inputs"), document)
     yield from _twice(owner.outputs, (*at, "outputs"), document)
     yield from _twice(owner.actions, (*at, "actions"), document)

@@ -66,11 +66,16 @@ def _parameters(query: QuerySpec, at: Path, document: Document) -> Iterator[Prob
             otherwise = f"add it to the parameters of {query.name}"
             hint = did_you_mean(name, declared.values(), otherwise=otherwise)
             yield document.problem(template, f"undeclared parameter {name!r}", hint)
-    spelled = {key(name) for name in used}
-    for number, parameter in enumerate(query.parameters):
-        if key(parameter) not in spelled:
-            yield document.problem(
-                (*at, "parameters", number),
-                f"parameter {parameter!r} isn't used",
-                "use it in queryTemplate, or remove it",
-            )
+
+
+def unused_parameters(operator: OperatorSpec, document: Document) -> Iterator[str]:
+    """A note on each parameter that no template uses: the original accepts them."""
+    for index, query in enumerate(operator.queries):
+        try:
+            used = {key(name) for name in compile_template(query.query_template).names}
+        except BadTemplate:
+            continue  # a problem already
+        for number, parameter in enumerate(query.parameters):
+            if key(parameter) not in used:
+                line = document.line(("queries", index, "parameters", number))
+                yield f"{document.file}:{line}: query {query.name} doesn't use {parameter!r}"

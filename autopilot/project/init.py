@@ -84,7 +84,14 @@ def init(wish: Wish) -> list[str]:
     problems = list(check(wish))
     if problems:
         raise InvalidInput(problems)
-    target = wish.directory.resolve()
+    try:
+        return _write(wish, wish.directory.resolve())
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InvalidInput([_wrong("DIR", f"{wish.directory} can't be made: {why}", "")]) from error
+
+
+def _write(wish: Wish, target: Path) -> list[str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
         draft = Path(temporary) / "project"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import InvalidInput, Problem
+from autopilot.project.check_queries import unused_parameters
 from autopilot.project.validate import check_operator, check_project
 from autopilot.spec.names import snake
 from autopilot.spec.operator_config import OperatorConfig
@@ -213,10 +214,10 @@ def _text(path: Path, problems: list[Problem]) -> str | None:
 
 
 def _notes(operator: OperatorSpec, document: Document) -> list[str]:
+    unused = list(unused_parameters(operator, document))
     for index, custom in enumerate(operator.custom_parameters):
         if custom.import_prefix is not None or custom.package is not None:
             line = document.line(("customParameters", index))
-            return [
-                f"{document.file}:{line}: importPrefix and package are for Go; they are ignored"
-            ]
-    return []
+            said = f"{document.file}:{line}: importPrefix and package are for Go; they are ignored"
+            return [said, *unused]
+    return unused

@@ -133,7 +133,8 @@ def _custom(operator: OperatorSpec, document: Document) -> Iterator[Problem]:
         seen.add(custom.lower_name)
         for key, value in (("singleName", custom.single_name), ("pluralName", custom.plural_name)):
             if value and not names.KIND.fullmatch(value):
-                yield document.problem((*at, key), f"{value!r} is no kind", "CamelCase")
+                like = f"CamelCase, like {value[:1].upper()}{value[1:]}"
+                yield document.problem((*at, key), f"{value!r} isn't spelled as a kind", like)
         if custom.api_group and not names.is_dns_subdomain(custom.api_group):
             yield document.problem(
                 (*at, "apiGroup"), f"{custom.api_group!r} is no API group", "like gloo.solo.io"

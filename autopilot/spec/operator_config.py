@@ -42,7 +42,7 @@ def _level(value: Any) -> Any:
 
 def _mesh(value: Any) -> Any:
     if isinstance(value, str) and value != "Istio":
-        raise ValueError(f"there is no provider for {value!r}; Istio")
+        raise ValueError(f"there is no provider for {value!r}; known: Istio")
     return value
 
 

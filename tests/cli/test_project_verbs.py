@@ -29,6 +29,25 @@ def project(fresh: Path, tmp_path: Path) -> Path:
     return shutil.copytree(fresh, tmp_path / "note")
 
 
+def test_init_where_nothing_can_be_made_says_so_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = autopilot("init", "file/note", "--kind", "Note", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "DIR: file/note can't be made: File exists\n"
+
+
+def test_a_name_that_is_too_long_is_no_traceback(tmp_path: Path) -> None:
+    done = autopilot("validate", "a" * 300, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"{'a' * 300}: File name too long\n"
+
+
+def test_a_demo_that_could_not_write_its_record_does_not_begin(tmp_path: Path) -> None:
+    done = autopilot("demo", "canary", "--json", "nowhere/record.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in done.stderr
+
+
 def test_init_lists_what_it_wrote_and_the_next_three_commands(tmp_path: Path) -> None:
     done = autopilot("init", "my note", "--kind", "Note", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

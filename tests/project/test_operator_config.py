@@ -104,7 +104,7 @@ def test_every_error_is_said_at_once(tmp_path: Path) -> None:
         "or 0 to 6",
         "2: workInterval: 5 has no unit; write a number and a unit: 500ms, 5s, 1m30s",
         '3: metricsAddr: 9091 is read as a number; quote it: "9091"',
-        "4: meshProvider: there is no provider for 'SMI'; Istio",
+        "4: meshProvider: there is no provider for 'SMI'; known: Istio",
         "5: enableLeaderElection: is the text 'perhaps'; true or false is wanted",
         '6: version: 1.0 is read as a number; quote it: "1.0"',
         "7: watchNamespace: 'A_b' is no namespace; lower-case letters, digits and dashes, "

@@ -96,3 +96,14 @@ def test_the_originals_configuration_loads_and_is_all_defaults() -> None:
     config, problems = validated(OperatorConfig, document)
     assert problems == []
     assert config == OperatorConfig()
+
+
+def test_a_parameter_that_no_query_uses_is_accepted_as_by_the_original_and_noted() -> None:
+    parsed = parse(
+        "kind: Canary\napiVersion: example.io/v1\noperatorName: canary\n"
+        "phases:\n- name: Waiting\n  initial: true\n"
+        "queries:\n- name: load\n  parameters:\n  - Name\n  queryTemplate: up\n",
+        "f",
+    )
+    assert parsed.problems == ()
+    assert parsed.notes == ("f:10: query load doesn't use 'Name'",)
