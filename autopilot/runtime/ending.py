@@ -32,7 +32,7 @@ async def end(attempt: Attempt) -> bool:
         ApiError: A write failed.
         RetryLater: Undoing now would leave callers without ready pods.
     """
-    if not await _namespace_leaves(attempt):
+    if not await namespace_leaves(attempt):
         if not await _finalize(attempt):
             return False
         attempt.record.reason = reasons.FINALIZED
@@ -57,7 +57,7 @@ async def _finalize(attempt: Attempt) -> bool:
     return decision.finished
 
 
-async def _namespace_leaves(attempt: Attempt) -> bool:
+async def namespace_leaves(attempt: Attempt) -> bool:
     """Whether the namespace goes as a whole: then there is nobody left to protect."""
     if not attempt.key.namespace:
         return False

@@ -20,7 +20,7 @@ from autopilot.runtime import reasons
 from autopilot.runtime.attempt import Attempt
 from autopilot.runtime.closing import Closing, closing_patch, paused_patch, still
 from autopilot.runtime.decide import Refused
-from autopilot.runtime.ending import end, is_held
+from autopilot.runtime.ending import end, is_held, namespace_leaves
 from autopilot.runtime.queue import Ran
 from autopilot.runtime.record import SyncRecord
 from autopilot.runtime.served import Memory
@@ -118,9 +118,10 @@ class Syncer:
             if is_leaving(body) and not is_held(attempt):
                 self._commons.queue.tick_at(attempt.key, None)
                 return Ran(), "success"
-            if is_paused(body):
-                return await self._pause(attempt)
-            if is_leaving(body):
+            leaving = is_leaving(body)
+            if is_paused(body) and not (leaving and await namespace_leaves(attempt)):
+                return await self._pause(attempt, again=leaving)
+            if leaving:
                 return await self._end(attempt)
             self._see(attempt)
             phase = self._phase(attempt)
@@ -197,9 +198,16 @@ class Syncer:
         else:
             queue.wake(key, due=not timed)
 
-    async def _pause(self, attempt: Attempt) -> tuple[Ran, str]:
-        """Workers and writes rest. Hazards at their deadline will be exempt, once there are any."""
-        self._commons.queue.tick_at(attempt.key, None)
+    async def _pause(self, attempt: Attempt, *, again: bool) -> tuple[Ran, str]:
+        """Workers and writes rest. Hazards at their deadline will be exempt, once there are any.
+
+        Args:
+            attempt: The sync.
+            again: Look again after a while: nothing tells when the namespace goes.
+        """
+        interval = self._commons.settings.work_interval.total_seconds()
+        at = attempt.began.monotonic + interval if again else None
+        self._commons.queue.tick_at(attempt.key, at)
         # As after a restart: what is stored decides when it is due again.
         attempt.memory.phase = None
         patch = paused_patch(attempt.body, attempt.began.wall)

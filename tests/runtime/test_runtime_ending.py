@@ -16,7 +16,7 @@ def machine(finalize: Any) -> Any:
     return define(
         phase(
             "Waiting",
-            lambda *_: Result.stay(outputs=Outputs(configmaps=[config_map("out")])),
+            lambda *_: Result.stay(outputs=Outputs(configmaps=[{"metadata": {"name": "out"}}])),
             initial=True,
             outputs=(MAPS_OUT,),
         ),
@@ -85,6 +85,8 @@ async def test_a_namespace_that_goes_takes_its_resources_along(box: Box) -> None
     box.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "leaving"}})
     box.create(ramp("r", "leaving"))
     await box.run(machine(lambda *_: Result.stay(reason="Never")))
+    made = box.server.store.get(PLURAL, "r", "leaving")
+    assert made["metadata"]["finalizers"] == [FINALIZER]
     box.server.store.delete("namespaces", "leaving")
     await box.advance(5)
     assert box.server.store.find(PLURAL, "r", "leaving") is None
@@ -157,3 +159,16 @@ async def test_only_its_namespace_is_served(box: Box) -> None:
     assert box.server.store.get(PLURAL, "r", "mine")["status"]["phase"] == "Waiting"
     paths = {r.path for r in box.server.requests if r.verb == "watch"}
     assert paths == {"/apis/test.autopilot.mesh/v1/namespaces/mine/ramps"}
+
+
+async def test_a_namespace_that_goes_takes_even_a_paused_resource_along(box: Box) -> None:
+    box.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "leaving"}})
+    box.create(ramp("r", "leaving"))
+    await box.run(machine(lambda *_: Result.stay()))
+    box.server.store.merge(PLURAL, "r", {"metadata": {"annotations": {HELD: "true"}}}, "leaving")
+    box.server.store.delete(PLURAL, "r", "leaving")
+    await box.advance(12)
+    assert box.server.store.find(PLURAL, "r", "leaving") is not None
+    box.server.store.delete("namespaces", "leaving")
+    await box.advance(12)
+    assert box.server.store.find(PLURAL, "r", "leaving") is None
