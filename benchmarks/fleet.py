@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,21 +55,27 @@ class CraftStatus(Status):
     seen: int = -1
 
 
-def _new(res: Any, inputs: Any, ctx: Any) -> Result[None]:
+async def _new(res: Any, inputs: Any, ctx: Any) -> Result[None]:
     del inputs, ctx
     return Result.to("Ready", status={"seen": res.spec.value})
 
 
-def _ready(res: Any, inputs: Any, ctx: Any) -> Result[None]:
+async def _ready(res: Any, inputs: Any, ctx: Any) -> Result[None]:
     del inputs, ctx
     return Result.stay(status={"seen": res.spec.value})
 
 
-def definition() -> OperatorDefinition:
+def _plain(res: Any, inputs: Any, ctx: Any) -> Result[None]:
+    """The same as a plain function, which gets a thread."""
+    del inputs, ctx
+    return Result.stay(status={"seen": res.spec.value})
+
+
+def definition(*, plain: bool) -> OperatorDefinition:
     """Two phases, the smallest workers that do something."""
     phases = (
         PhaseDefinition("New", _new, initial=True, transitions=("Ready",)),
-        PhaseDefinition("Ready", _ready, transitions=()),
+        PhaseDefinition("Ready", _plain if plain else _ready, transitions=()),
     )
     return OperatorDefinition("fleet", FLEET, phases, spec=CraftSpec, status=CraftStatus)
 
@@ -183,14 +190,15 @@ async def _api(options: argparse.Namespace) -> None:
 
 
 async def _operate(options: argparse.Namespace) -> None:
-    logs.configure(logging.WARNING)
+    logs.configure(logging.ERROR)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = await connect(str(options.kubeconfig), user_agent="fleet")
     try:
-        settings = RuntimeOptions(metrics_addr="127.0.0.1:0")
-        runtime = Runtime([definition()], client=client, options=settings)
+        # No tick falls into a round: what is counted is what the changes cost.
+        settings = RuntimeOptions(metrics_addr="127.0.0.1:0", work_interval=timedelta(hours=1))
+        runtime = Runtime([definition(plain=options.plain)], client=client, options=settings)
         serving = asyncio.create_task(runtime.run(stop))
         while not runtime.ready and not serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -206,6 +214,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=("api", "operator"))
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--plain", action="store_true", help="plain functions as workers")
     options = parser.parse_args(argv)
     die_with_parent(os.getppid())
     asyncio.run(_api(options) if options.part == "api" else _operate(options))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from autopilot.base.clock import SystemClock
+from autopilot.base.errors import TerminalError
 from autopilot.kube.client import NotFound
 from autopilot.kube.http import connect
 from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES
@@ -153,11 +154,14 @@ class Rig:
             KNOWN["deployments"], manifests.APP, manifests.NAMESPACE, patch, manager="kubectl"
         )
         tried = self._tried()
-        await self._observer.until(
-            lambda: self._tried() > tried and self._waiting(),
-            what="the end of a flight",
-            timeout=_PATIENCE,
-        )
+        try:
+            await self._observer.until(
+                lambda: self._tried() > tried and self._waiting(),
+                what="the end of a flight",
+                timeout=_PATIENCE,
+            )
+        except TerminalError as error:
+            raise TerminalError(f"{error}; status: {self._status()}") from error
         await self._clock.sleep(1)
         return await self._reaction(version, self._load.window(began))
 
