@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.mesh.execute import execute
 from autopilot.mesh.provider import Owner
+from autopilot.mesh.scaling import lowers
 from autopilot.mesh.steps import DeleteOwned, Plan
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from autopilot.mesh.actions import Action
     from autopilot.mesh.execute import Executor
     from autopilot.mesh.provider import Provider
-    from autopilot.mesh.steps import Change
+    from autopilot.mesh.steps import Change, Step
 
 
 class CachedWorld:
@@ -86,8 +87,13 @@ class Acting:
 def split_plan(plan: Plan) -> tuple[Plan, Plan]:
     """What moves traffic or capacity back, and the rest with the plan's refusals.
 
-    Deletions aren't in the first part: they rely on all that comes before them.
+    Deletions and what takes capacity away aren't in the first part: they rely on all that comes
+    before them.
     """
-    back = tuple(s for s in plan.steps if s.moves == "back" and not isinstance(s, DeleteOwned))
-    rest = tuple(step for step in plan.steps if step not in back)
+    back = tuple(step for step in plan.steps if _at_once(step))
+    rest = tuple(step for step in plan.steps if not _at_once(step))
     return Plan(back), Plan(rest, plan.refused, plan.settled)
+
+
+def _at_once(step: Step) -> bool:
+    return step.moves == "back" and not isinstance(step, DeleteOwned) and not lowers(step)

@@ -28,11 +28,13 @@ class Ran:
         failed: Whether another run follows after a wait.
         owed: After a failure: whether the tick of this run is still owed.
         after: After a failure: seconds to wait; None for the back-off.
+        at_most: After a failure: the longest wait, whatever is asked for.
     """
 
     failed: bool = False
     owed: bool = False
     after: float | None = None
+    at_most: float | None = None
 
 
 class WorkQueue(Generic[K]):
@@ -151,7 +153,7 @@ class WorkQueue(Generic[K]):
             raise
         if ran.failed:
             now = self._clock.monotonic()
-            self.schedule.failed(turn.key, now, due=ran.owed, after=ran.after)
+            self.schedule.failed(turn.key, now, due=ran.owed, after=ran.after, at_most=ran.at_most)
         else:
             self.schedule.done(turn.key)
 

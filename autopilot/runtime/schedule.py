@@ -123,7 +123,15 @@ class Schedule(Generic[K]):
         state.failures = 0
         self._settle(key, state)
 
-    def failed(self, key: K, now: float, *, due: bool, after: float | None = None) -> float:
+    def failed(
+        self,
+        key: K,
+        now: float,
+        *,
+        due: bool,
+        after: float | None = None,
+        at_most: float | None = None,
+    ) -> float:
         """The key's run failed: another one follows after a wait.
 
         Args:
@@ -131,6 +139,7 @@ class Schedule(Generic[K]):
             now: The time.
             due: Whether the tick of the failed run is still owed.
             after: Seconds to wait; None for the back-off.
+            at_most: The longest wait; None for the back-off's own limit.
 
         Returns:
             The wait in seconds.
@@ -138,6 +147,7 @@ class Schedule(Generic[K]):
         state = self._ended(key)
         state.failures += 1
         wait = self.backoff.wait(state.failures, self.rng) if after is None else after
+        wait = min(wait, self.backoff.limit if at_most is None else at_most)
         state.due = state.due or due
         state.retry = now + wait
         heapq.heappush(self._heap, (state.retry, next(self._order), key))

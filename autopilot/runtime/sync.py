@@ -46,6 +46,10 @@ HOPS = 10
 """So many phases in a row are entered at once; a machine that never stays goes on by the timer."""
 
 
+LONGEST_BEHIND = 2.0
+"""The longest wait, in seconds, before a move back that failed is tried again."""
+
+
 class Syncer:
     """Does the turns.
 
@@ -287,7 +291,8 @@ class Syncer:
 
     def _again_after(self, attempt: Attempt, setback: Setback) -> Ran:
         if setback.retry:
-            return Ran(failed=True, owed=attempt.due, after=setback.after)
+            at_most = LONGEST_BEHIND if attempt.written.behind else None
+            return Ran(failed=True, owed=attempt.due, after=setback.after, at_most=at_most)
         attempt.memory.owed = attempt.due
         if setback.reason == reasons.INVALID_SPEC:
             self._commons.queue.tick_at(attempt.key, None)

@@ -47,6 +47,7 @@ class Written:
         first: Whether step (1) was written: then the tick of this sync is used up.
         outputs: How many outputs were written or deleted.
         mesh: How many writes the actions took.
+        behind: Whether a move back is still to be made.
     """
 
     changes: list[str] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Written:
     first: bool = False
     outputs: int = 0
     mesh: int = 0
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,12 @@ class Writer:
         except NotFound:
             raise
         except ApiError:
-            await self._act(back, written)
+            written.behind = bool(await self._act(back, written))
             raise
-        failed = await self._act(back, written)
+        await self._move_back(back, written)
         for outputs in wanted.outputs:
             await self._apply(body, outputs, written)
-        failed += await self._act(rest, written)
+        failed = await self._act(rest, written)
         if failed:
             raise failed[0]
         for outputs in wanted.outputs:
@@ -153,7 +155,8 @@ class Writer:
             AutopilotError: A step failed.
         """
         back, rest = self._plan(body, ())
-        failed = await self._act(back, written) + await self._act(rest, written)
+        await self._move_back(back, written)
+        failed = await self._act(rest, written)
         if failed:
             raise failed[0]
 
@@ -213,6 +216,13 @@ class Writer:
         level = logging.DEBUG if self._said.get(key) == names else logging.INFO
         self._said[key] = names
         _log.log(level, "would write", extra=fields(resource=key[0], what=what, patch=patch))
+
+    async def _move_back(self, back: Plan, written: Written) -> None:
+        # Outputs and the rest may take away what the traffic is still on.
+        failed = await self._act(back, written)
+        if failed:
+            written.behind = True
+            raise failed[0]
 
     async def _first(self, body: Body, wanted: Wanted, written: Written) -> Body:
         if wanted.finalizer:
