@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.resource import Resource
     from autopilot.runtime.result import Result
     from autopilot.spec.model import Config, Model, Spec, Status
+    from autopilot.spec.types import Duration
     from autopilot.telemetry.sample import Sample
     from autopilot.verdict.verdict import Verdict
 
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Config",
     "Context",
+    "Duration",
     "InputMissing",
     "Inputs",
     "Item",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Config": "autopilot.spec.model",
     "Context": "autopilot.runtime.context",
+    "Duration": "autopilot.spec.types",
     "InputMissing": "autopilot.runtime.inputs",
     "Inputs": "autopilot.runtime.inputs",
     "Item": "autopilot.runtime.inputs",
