@@ -139,7 +139,7 @@ class Schedule(Generic[K]):
             now: The time.
             due: Whether the tick of the failed run is still owed.
             after: Seconds to wait; None for the back-off.
-            at_most: The longest wait; None for the back-off's own limit.
+            at_most: The longest wait, whatever is asked for.
 
         Returns:
             The wait in seconds.
@@ -147,7 +147,7 @@ class Schedule(Generic[K]):
         state = self._ended(key)
         state.failures += 1
         wait = self.backoff.wait(state.failures, self.rng) if after is None else after
-        wait = min(wait, self.backoff.limit if at_most is None else at_most)
+        wait = wait if at_most is None else min(wait, at_most)
         state.due = state.due or due
         state.retry = now + wait
         heapq.heappush(self._heap, (state.retry, next(self._order), key))

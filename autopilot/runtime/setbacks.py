@@ -24,6 +24,9 @@ from autopilot.runtime.workers import Overran
 PATIENCE = 2
 """Failed attempts before a fault of the API shows in a condition: most pass by themselves."""
 
+LONGEST_ASKED = 60.0
+"""Seconds; an API that asks for a longer wait isn't obeyed."""
+
 RECHECK = 1.0
 """Seconds until inputs that can't be told are looked at again; a look costs no call."""
 
@@ -124,4 +127,5 @@ def _of_api(error: ApiError, text: str, attempt: int) -> Setback:
         case FieldConflict() | AlreadyExists():
             return Setback(reasons.CONFLICT, text, stalled=True)
     shown = attempt >= PATIENCE and not isinstance(error, Conflict)
-    return Setback(reasons.WRITE_FAILED, text, after=error.retry_after, visible=shown)
+    after = None if error.retry_after is None else min(error.retry_after, LONGEST_ASKED)
+    return Setback(reasons.WRITE_FAILED, text, after=after, visible=shown)

@@ -45,7 +45,6 @@ _log = logging.getLogger("autopilot.sync")
 HOPS = 10
 """So many phases in a row are entered at once; a machine that never stays goes on by the timer."""
 
-
 LONGEST_BEHIND = 2.0
 """The longest wait, in seconds, before a move back that failed is tried again."""
 

@@ -1,12 +1,12 @@
 """Which steps of a plan don't wait: pure."""
 
+import json
 from typing import Any
 
 import pytest
 
 from autopilot.kube.kinds import KNOWN
 from autopilot.mesh.provider import Owner
-from autopilot.mesh.scaling import Mark
 from autopilot.mesh.steps import (
     ApplyOwned,
     DeleteOwned,
@@ -22,7 +22,18 @@ ROUTES = KNOWN["virtualservices"]
 
 
 def deployment(replicas: int, before: int) -> dict[str, Any]:
-    mark = Mark(HOLDER, before, replicas, "2026-01-01T00:00:00+00:00").render()
+    mark = json.dumps(
+        {
+            "kind": HOLDER.kind,
+            "namespace": HOLDER.namespace,
+            "name": HOLDER.name,
+            "uid": HOLDER.uid,
+            "before": before,
+            "after": replicas,
+            "at": "2026-01-01T00:00:00+00:00",
+            "seen": before,
+        }
+    )
     return {
         "metadata": {
             "name": "web",

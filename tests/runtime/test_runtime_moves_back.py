@@ -1,13 +1,10 @@
 """What moves traffic back isn't held up, and what relies on it waits for it."""
 
-import json
 from typing import Any
 
 from runtime_kit import (
-    CONFIG_MAPS,
     MAPS_IN,
     MAPS_OUT,
-    PLURAL,
     Box,
     Outputs,
     config_map,
@@ -25,7 +22,8 @@ from autopilot.runtime.result import Result
 from autopilot.sandbox.apiserver.faults import Fault
 from autopilot.sandbox.mesh.crds import crds as mesh_crds
 
-QUICK = CacheSettings(backoff=Backoff(initial=0.01, maximum=0.05), grace=0.1)
+QUICK = CacheSettings(backoff=Backoff(initial=0.01, maximum=0.05))
+STRICT = CacheSettings(backoff=Backoff(initial=0.01, maximum=0.05), grace=0.1)
 ROUTES = "virtualservices.networking.istio.io"
 SLICES = "endpointslices.discovery.k8s.io"
 WORKLOADS = "deployments.apps"
@@ -156,7 +154,7 @@ async def test_another_route_for_the_host_holds_up_moves_forward_only(box: Box) 
 
 async def test_endpoints_that_can_not_be_told_hold_up_moves_forward_only(box: Box) -> None:
     shop(box)
-    await box.run(guard(), caches=QUICK)
+    await box.run(guard(), caches=STRICT)
     box.server.faults.add(Fault("status", verb="watch", resource=SLICES, status=403))
     box.server.faults.add(Fault("status", verb="list", resource=SLICES, status=403))
     box.server.faults.act("cut-watches")
@@ -192,7 +190,3 @@ async def test_a_scale_that_the_api_refuses_for_a_while_is_not_contested(box: Bo
     await box.advance(60)
     assert replicas(box) == 0
     assert box.status()["phase"] == "Back"
-
-
-def _unused() -> Any:
-    return json, CONFIG_MAPS, PLURAL
