@@ -104,7 +104,7 @@ def test_a_failure_on_the_way_leaves_nothing_behind(
         raise OSError("the disk is full")
 
     monkeypatch.setattr(init_module, "generate", fail)
-    with pytest.raises(OSError, match="the disk is full"):
+    with pytest.raises(InvalidInput, match="the disk is full"):
         init(Wish(tmp_path / "new", kind="Thing"))
     assert list(tmp_path.iterdir()) == []
 
