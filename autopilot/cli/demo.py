@@ -29,9 +29,9 @@ def canary(out: Path | None) -> None:
     import asyncio
     import signal
 
-    if out is not None and not out.absolute().parent.is_dir():
+    if out is not None:
         # Said before the flights, not after.
-        raise click.UsageError(f"--json: there is no folder {out.absolute().parent}")
+        _check_writable(out)
 
     from autopilot.sandbox.demo.canary import CanaryDemo
     from autopilot.sandbox.demo.show import Show
@@ -40,8 +40,18 @@ def canary(out: Path | None) -> None:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, task.cancel)
+        stopping = False
+
+        def stop() -> None:
+            # Once: an impatient second Ctrl-C must not cut the tidying up short.
+            nonlocal stopping
+            if not stopping:
+                stopping = True
+                click.echo("\nstopping", err=True)
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop)
         return await CanaryDemo(Show()).run(out)
 
     try:
@@ -50,3 +60,16 @@ def canary(out: Path | None) -> None:
         click.echo("\nstopped; everything is cleaned up", err=True)
         sys.exit(130)
     sys.exit(0 if good else 1)
+
+
+def _check_writable(out: Path) -> None:
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(f"--json: there is no folder {folder}")
+    new = not out.exists()
+    try:
+        out.open("a").close()
+        if new:
+            out.unlink()
+    except OSError as error:
+        raise click.UsageError(f"--json: {out} can't be written: {error.strerror}") from error

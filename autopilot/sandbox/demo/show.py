@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,9 +16,12 @@ from autopilot.sandbox.load import stats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MARKS = {"true": "[red]true[/]", "false": "[green]false[/]", "unknown": "[yellow]unknown[/]"}
-_WIDTH = 60
-"""Columns of a plot."""
+_STYLES = {"true": "red", "false": "green", "unknown": "yellow"}
+_WIDTH = 50
+"""Columns of a plot: with its labels it fits a terminal of 80."""
+
+_HANG = 11
+"""Columns before the text of a flight's lines: what is wrapped goes on below it."""
 
 
 class Show:
@@ -38,13 +42,12 @@ class Show:
 
     def flight(self, number: int, name: str) -> None:
         """The headline of a flight."""
-        self._queries.clear()
         self.console.print()
         self.console.print(Text(f"Flight {number}: {name}", style="bold cyan"))
 
     def event(self, at: float, text: str, *, style: str = "") -> None:
         """Something that happened in a flight."""
-        self.console.print(Text(f"  {at:5.1f} s  ", style="dim") + Text(text, style=style))
+        self._line(Text(f"  {at:5.1f} s  ", style="dim") + Text(text, style=style))
 
     def decision(self, at: float, line: dict[str, Any]) -> None:
         """A decision: what was asked, what came back, what was changed.
@@ -61,24 +64,45 @@ class Show:
         head.append(f"{phase}{going}", style="bold")
         head.append(f"  {line.get('reason', '')}", style="magenta")
         head.append(f"  {line.get('message', '')}")
-        self.console.print(head)
+        self._line(head)
         for read in line.get("reads", []):
             self._read(read)
         for change in line.get("changes", []):
-            self.console.print(Text(f"           ✎ {change}", style="green"))
+            self._line(Text(f"           ✎ {change}", style="green"), hang=_HANG + 2)
 
     def _read(self, read: dict[str, Any]) -> None:
-        value = read["value"]
+        value, name = read["value"], read["query"]
         answer = f"{value:.4g}" if value is not None else str(read.get("why") or "unknown")
-        judged = " · ".join(
-            f"{j['relation']} {j['limit']:g} is {_MARKS.get(j['verdict'], j['verdict'])}"
-            for j in read["judged"]
-        )
-        name = read["query"]
-        self.console.print(f"           ? {name} = [bold]{answer}[/]  {judged}")
-        if name not in self._queries:
-            self._queries.add(name)
-            self.console.print(Text(f"             {read['promql']}", style="dim"))
+        text = Text(f"           ? {name} = ").append(answer, style="bold")
+        for number, judged in enumerate(read["judged"]):
+            text.append(" · " if number else "  ")
+            text.append(f"{judged['relation']} {judged['limit']:.3g} is ")
+            text.append(judged["verdict"], style=_STYLES.get(judged["verdict"], ""))
+        self._line(text, hang=_HANG + 2)
+        if read["promql"] not in self._queries:
+            # Once is enough: it stays the same from flight to flight.
+            self._queries.add(read["promql"])
+            self._query(read["promql"])
+
+    def _query(self, promql: str) -> None:
+        """PromQL as it was sent; a terminal gets it broken between words, so that it can be copied.
+
+        A longer word is the terminal's to break.
+        """
+        width = self.console.width - _HANG - 3 if self.console.is_terminal else len(promql)
+        for row in textwrap.wrap(promql, width, break_long_words=False, break_on_hyphens=False):
+            self.console.print(Text(f"             {row}", style="dim"))
+
+    def _line(self, text: Text, *, hang: int = _HANG) -> None:
+        """A line; a terminal gets it broken between words, with what follows below the text."""
+        if not self.console.is_terminal or text.cell_len <= self.console.width:
+            self.console.print(text)
+            return
+        first, rest = text.divide([hang])
+        rows = rest.wrap(self.console, max(20, self.console.width - hang - 1))
+        for number, row in enumerate(rows):
+            row.rstrip()
+            self.console.print((first if number == 0 else Text(" " * hang)) + row)
 
     def phases(self, flights: Sequence[FlightRecord]) -> None:
         """The table of phases and times."""
@@ -103,7 +127,7 @@ class Show:
             self.console.print(Text(f"  {row}"))
         good = flight.as_expected
         mark = Text("  ✓ " if good else "  ✗ ", style="bold green" if good else "bold red")
-        self.console.print(mark + Text(f"{flight.outcome}: {summary(flight)}"))
+        self._line(mark + Text(f"{flight.outcome}: {summary(flight)}"), hang=4)
         for check in flight.checks:
             sign = Text("  ✓ ", style="green") if check.held else Text("  ✗ ", style="bold red")
             self.console.print(sign + Text(check.what))
@@ -115,10 +139,11 @@ def curves(flight: FlightRecord) -> list[Curve]:
     seconds = stats.timeline(flight.requests, start=flight.began, step=step)
     rates = [(s.at + step / 2, _percent(s.success_rate)) for s in seconds]
     known = [rate for _, rate in rates if rate is not None]
+    slow = [(s.at + step / 2, _millis(s.p99)) for s in seconds]
     return [
         Curve("canary %", _held(flight, step), low=0, high=100),
         Curve("success %", rates, pick=min, low=min([*known, 90.0]), high=100),
-        Curve("p99 ms", [(s.at + step / 2, _millis(s.p99)) for s in seconds], low=0),
+        Curve("p99 ms", slow, low=0),
     ]
 
 
@@ -126,8 +151,8 @@ def _percent(ratio: float | None) -> float | None:
     return None if ratio is None else ratio * 100
 
 
-def _millis(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1000
+def _millis(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _held(flight: FlightRecord, step: float) -> list[tuple[float, float | None]]:
