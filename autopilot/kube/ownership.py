@@ -102,14 +102,22 @@ def check_ours(wanted: Body, live: Body) -> None:
     if not uid:
         raise ValueError("an output needs the marks of its owner: see ownership()")
     held = _labels(live).get(OWNER_UID)
-    controller = controller_of(live)
-    if held == uid and (controller is None or controller.get("uid") == uid):
+    if belongs_to(live, uid):
         if live["metadata"].get("deletionTimestamp"):
             raise StillLeaving(f"{describe(live)} is being deleted", after=1.0)
         return
     if held and _notes(live).get(OWNER) == _notes(wanted).get(OWNER) is not None:
         raise StillLeaving(f"{describe(live)} is left over from an earlier owner of the same name")
     raise NotOurs(describe(live), holder_of(live))
+
+
+def belongs_to(live: Body, uid: str) -> bool:
+    """Whether an object is this owner's: by its controller or, where it has none, by our label.
+
+    A label is soon lost to somebody's edit or replace; the controller's uid is nobody else's.
+    """
+    controller = controller_of(live)
+    return (_labels(live).get(OWNER_UID) if controller is None else controller.get("uid")) == uid
 
 
 def controller_of(body: Body) -> Body | None:

@@ -156,6 +156,8 @@ async def _scale(step: HoldReplicas | ReleaseReplicas, executor: Executor) -> Ch
     if not wrote:
         return None
     repaired = isinstance(step, HoldReplicas) and step.repair
+    if repaired:
+        executor.repairs.made(what)
     return Change(step, step.summary, step.moves, repaired, live)
 
 

@@ -30,7 +30,7 @@ class Repairs:
         self._latched: dict[str, object] = {}
 
     def allow(self, what: str, wanted: object) -> None:
-        """Count a repair.
+        """Ask whether one more repair may be made.
 
         Raises:
             Contested: It would be one too many.
@@ -38,14 +38,17 @@ class Repairs:
         if self._latched.get(what, _NOTHING) == wanted:
             raise Contested(f"replicas of {what}", TIMES, MINUTES)
         now = self._clock.monotonic()
-        times = self._times.setdefault(what, deque())
+        times = self._times.get(what, deque())
         while times and now - times[0] >= MINUTES * 60:
             times.popleft()
         if len(times) >= TIMES:
             self._latched[what] = wanted
             raise Contested(f"replicas of {what}", TIMES, MINUTES)
         self._latched.pop(what, None)
-        times.append(now)
+
+    def made(self, what: str) -> None:
+        """Count a repair that was made: a write that the API refused contests nothing."""
+        self._times.setdefault(what, deque()).append(self._clock.monotonic())
 
     def settled(self, what: str) -> None:
         """The field is as wanted: whoever contested it has given in."""

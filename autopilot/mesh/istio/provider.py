@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autopilot.kube.cache import CacheUnavailable
 from autopilot.mesh.actions import Scale, Split
 from autopilot.mesh.errors import WouldStarve
 from autopilot.mesh.istio.split import (
@@ -65,16 +66,32 @@ class Istio:
         """
         wanted = [one for one in actions if isinstance(one, Split)]
         splits = plan_splits(owner, wanted, world)
-        scales = plan_scales(owner, [one for one in actions if isinstance(one, Scale)], world, now)
+        held = [one for one in actions if isinstance(one, Scale)]
+        try:
+            scales = plan_scales(owner, held, world, now)
+        except CacheUnavailable as error:
+            # Routes that go back need nothing of Deployments; all else does.
+            back = [s for s in splits.steps if s.moves == "back" and not isinstance(s, DeleteOwned)]
+            return Plan(tuple(back), (*splits.refused, error))
         raised = [step for step in scales.steps if not lowers(step)]
         lowered = [step for step in scales.steps if lowers(step)]
         refused = [*splits.refused, *scales.refused]
-        empty = unserved(owner, wanted, world)
-        if lowered and (splits.refused or empty):
+        why = _too_early(owner, wanted, splits, world) if lowered else ""
+        if why:
             held_up = ", ".join(step.summary for step in lowered)
-            why = f"{empty} has no ready endpoint" if empty else "the routes aren't in place"
             refused.append(WouldStarve(f"{why}, so it must wait: {held_up}", after=1.0))
             lowered = []
         routes: list[Step] = [s for s in splits.steps if not isinstance(s, DeleteOwned)]
         gone: list[Step] = [s for s in splits.steps if isinstance(s, DeleteOwned)]
         return Plan((*raised, *routes, *lowered, *gone), tuple(refused), scales.settled)
+
+
+def _too_early(owner: Owner, wanted: Sequence[Split], splits: Plan, world: World) -> str:
+    """Why no capacity may be taken away yet; empty when it may."""
+    try:
+        empty = unserved(owner, wanted, world)
+    except CacheUnavailable as error:
+        return str(error)
+    if empty:
+        return f"{empty} has no ready endpoint"
+    return "the routes aren't in place" if splits.refused else ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autopilot.kube.cache import CacheUnavailable
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.marks import OWNER, OWNER_UID
-from autopilot.kube.ownership import NotOurs, controller_of, describe, holder_of, ownership
+from autopilot.kube.ownership import NotOurs, belongs_to, describe, holder_of, ownership
 from autopilot.mesh.errors import HostTaken, WouldStarve
 from autopilot.mesh.guard import guard_split, split_moves
 from autopilot.mesh.istio.hosts import for_host, qualify, service_of, short
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.mesh.actions import Split
     from autopilot.mesh.provider import Owner, World
+    from autopilot.mesh.steps import Moves
 
 VIRTUAL_SERVICES = KNOWN["virtualservices"]
 ENDPOINT_SLICES = KNOWN["endpointslices"]
@@ -42,14 +44,18 @@ def plan_splits(owner: Owner, splits: Sequence[Split], world: World) -> Plan:
         kept.add(short(split.host))
         try:
             steps.append(_apply(owner, split, everywhere, world))
-        except (HostTaken, NotOurs, WouldStarve) as error:
+        except (HostTaken, NotOurs, WouldStarve, CacheUnavailable) as error:
             refused.append(error)
     for body in everywhere:
         meta = body["metadata"]
-        mine = _owner_uid(body) == owner.uid and meta.get("namespace") == owner.namespace
+        mine = belongs_to(body, owner.uid) and meta.get("namespace") == owner.namespace
         if not mine or meta["name"] in kept or meta.get("deletionTimestamp"):
             continue
-        problem = _starves(owner, body, world)
+        try:
+            problem = _starves(owner, body, world)
+        except CacheUnavailable as error:
+            refused.append(error)
+            continue
         if problem:
             refused.append(WouldStarve(problem))
         else:
@@ -130,20 +136,29 @@ def _apply(owner: Owner, split: Split, everywhere: Iterable[Body], world: World)
         if routes:
             raise HostTaken(host, f"{describe(live)} (of {holder_of(live)})")
         raise NotOurs(describe(live), holder_of(live))
+    before = None if live is None else weights_of(live)
+    moves = split_moves(before, split)
     for rival in for_host(everywhere, split.host, owner.namespace):
-        if rival is not live:
+        if rival is not live and moves != "back":
             host = qualify(split.host, owner.namespace)
             raise HostTaken(host, f"{describe(rival)} (of {holder_of(rival)})")
-    before = None if live is None else weights_of(live)
-    ready = _ready_of(split, owner.namespace, world)
-    problem = guard_split(split, ready, before)
+    problem = guard_split(split, _known_ready(split, owner, world, moves), before)
     if problem:
         raise WouldStarve(f"host {split.host}: {problem}", after=1.0)
     differs = live is None or not _contains(live, body)
-    moves = split_moves(before, split)
     return ApplyOwned(
         VIRTUAL_SERVICES, body, live, moves, _summary(body, before, split, differs), differs
     )
+
+
+def _known_ready(split: Split, owner: Owner, world: World, moves: Moves) -> Mapping[str, int]:
+    """Ready endpoints; where they can't be told, a breach that is known is the greater harm."""
+    try:
+        return _ready_of(split, owner.namespace, world)
+    except CacheUnavailable:
+        if moves == "back":
+            return {}
+        raise
 
 
 def _ready_of(split: Split, namespace: str, world: World) -> dict[str, int]:
@@ -201,9 +216,8 @@ def _owner_uid(body: Body) -> str:
 
 def _inherits(live: Body, owner: Owner) -> bool:
     """Ours, or left by an owner of our name before us: the applier waits until that is gone."""
-    controller = controller_of(live)
-    if _owner_uid(live) == owner.uid:
-        return controller is None or controller.get("uid") == owner.uid
+    if belongs_to(live, owner.uid):
+        return True
     words = (live["metadata"].get("annotations") or {}).get(OWNER)
     return bool(_owner_uid(live)) and words == f"{owner.kind.kind}/{owner.namespace}/{owner.name}"
 
