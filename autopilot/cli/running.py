@@ -90,7 +90,7 @@ async def serve(wish: Wish) -> int:
                 samples=samples,
                 provider=mesh,
                 clock=clock,
-                options=options(project.config, dry_run=wish.dry_run),
+                options=options(project.config, client, dry_run=wish.dry_run),
             )
             reload = _Reload(project, runtime, samples)
             models = [definition.config for definition in definitions]
@@ -103,14 +103,21 @@ async def serve(wish: Wish) -> int:
     return 0
 
 
-def options(config: OperatorConfig, *, dry_run: bool) -> RuntimeOptions:
-    """The runtime's options from `autopilot-operator.yaml`."""
+def options(config: OperatorConfig, client: KubeClient, *, dry_run: bool) -> RuntimeOptions:
+    """The runtime's options from `autopilot-operator.yaml`.
+
+    Against a sandbox metrics are served on loopback and a free port, whatever the file says:
+    nothing of a sandbox is seen from outside, and two operators don't get in each other's way.
+    """
+    metrics = config.metrics_addr
+    if metrics and client.context == SANDBOX_CONTEXT:
+        metrics = "127.0.0.1:0"
     return RuntimeOptions(
         work_interval=config.work_interval,
         config=config.config,
         watch_namespace=config.watch_namespace,
         dry_run=dry_run,
-        metrics_addr=config.metrics_addr,
+        metrics_addr=metrics,
     )
 
 

@@ -235,7 +235,7 @@ class Runtime:
         await self._caches.fill(stop, self.options.start_timeout)
         if not stop.is_set():
             self._serving = True
-            _log.info("serving", extra=fields(kinds=sorted(self._served)))
+            _log.info("serving", extra=fields(kinds=sorted(self._served), metrics=self.metrics_url))
             await self.queue.serve(stop)
 
     async def _leave(
