@@ -52,6 +52,27 @@ def check_kinds(
             yield document.problem((*at, "actions", index), f"unknown action {action!r}", hint)
 
 
+def check_ownership(operator: OperatorSpec, document: Document) -> Iterator[Problem]:
+    """One kind, one owner: what actions make must not be an output as well.
+
+    A set of outputs is complete: it would prune what the split made.
+    """
+    parts: list[tuple[Path, FinalizerSpec]] = [
+        (("phases", index), phase) for index, phase in enumerate(operator.phases)
+    ]
+    parts.append((("finalizer",), operator.finalizer))
+    if not any("split" in part.actions for _, part in parts):
+        return
+    for at, part in parts:
+        for index, kind in enumerate(part.outputs):
+            if kind == "virtualservices":
+                yield document.problem(
+                    (*at, "outputs", index),
+                    "virtualservices are made by the action split",
+                    "leave them out of the outputs, or split out of the actions",
+                )
+
+
 def _narrowed(entry: InputSpec, at: Path, document: Document) -> Iterator[Problem]:
     if entry.kind == METRICS and (entry.selector or entry.namespace or entry.only):
         yield document.problem(at, "metrics can't be narrowed", "their queries say what they read")

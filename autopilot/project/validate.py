@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import autopilot
 from autopilot.kube.kinds import METRICS
-from autopilot.project.check_kinds import check_kinds
+from autopilot.project.check_kinds import check_kinds, check_ownership
 from autopilot.project.check_queries import check_queries
 from autopilot.spec import names
 from autopilot.spec.problems import did_you_mean
@@ -63,6 +63,7 @@ def check_operator(operator: OperatorSpec, document: Document) -> Iterator[Probl
     for index, phase in enumerate(operator.phases):
         yield from check_kinds(operator, phase, ("phases", index), document)
     yield from check_kinds(operator, operator.finalizer, ("finalizer",), document)
+    yield from check_ownership(operator, document)
     if operator.finalizer != type(operator.finalizer)() and not operator.enable_finalizer:
         yield document.problem(
             ("finalizer",), "is there, but not enabled", "add enableFinalizer: true"

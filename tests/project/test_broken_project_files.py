@@ -168,6 +168,13 @@ CASES: dict[str, tuple[str, list[str]]] = {
             "add `- to: Lost` to the transitions of a phase that can"
         ],
     ),
+    "what an action makes, as an output": (
+        HEAD + PHASE + "  outputs: [virtualservices]\n- name: Ready\n  actions: [split]\n",
+        [
+            "f:7: phases[0].outputs[0]: virtualservices are made by the action split; "
+            "leave them out of the outputs, or split out of the actions"
+        ],
+    ),
     "a final phase that works": (
         HEAD
         + PHASE
