@@ -46,16 +46,21 @@ def up(
     """Start a sandbox and wait until it serves; one that is up is left as it is."""
     from autopilot.sandbox.control import Wish
     from autopilot.sandbox.control import up as start
+    from autopilot.sandbox.state import READY
 
     if load is not None and not demo_app:
         raise click.UsageError("--load asks the demo app; leave --no-demo-app out")
     state, already = start(_checked(name), Wish(demo_app, load, scrape_interval))
     if output != "text":
         _print(state.encode(), output)
-        return
-    click.echo(f"sandbox {state.name!r} is {'already ' if already else ''}up ({state.phase})")
-    _describe(state)
-    click.echo(_usage(state, demo_app=demo_app and not already))
+    else:
+        how = "already up" if already else "up"
+        click.echo(f"sandbox {state.name!r} is {how} ({state.phase})")
+        _describe(state)
+        click.echo(_usage(state, demo_app=demo_app and not already))
+    if state.phase != READY:
+        click.echo(f"{state.message}; start afresh: {_again('down', name)}, then up", err=True)
+        sys.exit(1)
 
 
 @sandbox.command()

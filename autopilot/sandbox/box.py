@@ -149,7 +149,8 @@ class Box:
                 self._seen.add(name)
                 log.error("a process of the sandbox has ended", extra=fields(process=name))
         broken = self._phase == states.READY and ended
-        message = f"ended by itself: {', '.join(ended)}; see the logs" if broken else ""
+        logs_in = f"the logs are in {self.directory}"
+        message = f"ended by itself: {', '.join(ended)}; {logs_in}" if broken else ""
         return State(
             name=self.name,
             phase=states.BROKEN if broken else self._phase,

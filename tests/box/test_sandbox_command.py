@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,20 @@ def test_up_status_kubeconfig_and_down(shell: Shell) -> None:
 
     done = shell("down")
     assert (done.returncode, done.stdout) == (0, "sandbox 'default' isn't up\n")
+
+
+def test_up_on_a_broken_sandbox_fails_and_says_what_to_do(shell: Shell) -> None:
+    shell("up")
+    os.kill(shell.state().process("envoy").pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while shell.state().phase != "broken":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    again = shell("up")
+    assert again.returncode == 1
+    assert "already up (broken)" in again.stdout
+    assert "ended by itself: envoy" in again.stderr
+    assert "autopilot sandbox down" in again.stderr
 
 
 def test_what_is_not_up_says_so(shell: Shell) -> None:
