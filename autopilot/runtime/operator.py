@@ -280,7 +280,8 @@ class Runtime:
 
     def _on_sample(self, reader: Hashable) -> None:
         if isinstance(reader, Key):
-            self.queue.wake(reader)
+            memory = self._memories.get(reader)
+            self.queue.wake(reader, fresh=memory is not None and memory.input_missing)
 
     def _not_ready(self) -> str:
         if not self._serving:

@@ -94,12 +94,18 @@ class Schedule(Generic[K]):
             state.failures = 0
         self._ask(key, state)
 
+    def renew(self, key: K) -> None:
+        """The phase is new and has a timer of its own: what the old one's timer owes is void."""
+        state = self._states.get(key)
+        if state is not None:
+            state.due = False
+
     def tick_at(self, key: K, when: float | None) -> None:
         """Set the key's one timer, replacing the earlier one; None for no timer."""
         state = self._states.setdefault(key, _State())
-        state.timer = when
-        if when is not None:
+        if when is not None and when != state.timer:
             heapq.heappush(self._heap, (when, next(self._order), key))
+        state.timer = when
 
     def timer(self, key: K) -> float | None:
         """When the key's timer fires, or None."""

@@ -59,6 +59,9 @@ class Memory:
     Attributes:
         uid: The object's; another one is another resource.
         phase: The phase last seen or written; None before the first sync.
+        tick: The stored `nextTick` last seen or written: another one is somebody else's write,
+            or one of ours whose answer was lost.
+        unsure: The patch of the last step (1) of which no answer came.
         gist: Of the last decision, to tell news from repetition.
         hops: Phases entered in a row without staying in one.
         owed: Whether a tick is owed: the sync that it began was refused.
@@ -67,6 +70,8 @@ class Memory:
 
     uid: str
     phase: str | None = None
+    tick: str | None = None
+    unsure: Mapping[str, Any] | None = None
     gist: tuple[Any, ...] | None = None
     hops: int = 0
     owed: bool = False

@@ -54,7 +54,8 @@ class Setback:
         retry: Whether another try follows after a wait; else the timer goes on as usual.
         after: Seconds to wait; None for the back-off.
         visible: Whether the condition is written.
-        input_missing: Whether a change of an input may cure it.
+        input_missing: Whether a change of an input, or a new sample, may cure it: a worker that
+            now moves traffic back mustn't wait for the end of a back-off.
         result: For the metrics.
     """
 
@@ -98,19 +99,21 @@ def setback_of(error: Exception, attempt: int) -> Setback | None:
         case Overran():
             return Setback(reasons.WORKER_OVERRAN, text)
         case WorkerRaised():
-            return Setback(reasons.WORKER_FAILED, text)
+            return Setback(reasons.WORKER_FAILED, text, input_missing=True)
         case WouldStarve() | TargetMissing():
             return Setback(
                 type(error).__name__, text, after=error.after, input_missing=True, result="requeue"
             )
         case RetryLater():
-            return Setback(reasons.RETRYING, text, after=error.after, result="requeue")
+            return Setback(
+                reasons.RETRYING, text, after=error.after, input_missing=True, result="requeue"
+            )
         case NotOurs():
-            return Setback(reasons.NOT_OURS, text, stalled=True)
+            return Setback(reasons.NOT_OURS, text, stalled=True, input_missing=True)
         case HostTaken() | Contested():
-            return Setback(type(error).__name__, text, stalled=True)
+            return Setback(type(error).__name__, text, stalled=True, input_missing=True)
         case Held():
-            return Setback(reasons.CONFLICT, text, stalled=True)
+            return Setback(reasons.CONFLICT, text, stalled=True, input_missing=True)
         case TerminalError():
             return Setback(reasons.TERMINAL, text, stalled=True, retry=False)
         case ApiError():

@@ -25,8 +25,16 @@ from autopilot.runtime.queue import Ran
 from autopilot.runtime.record import SyncRecord
 from autopilot.runtime.served import Memory
 from autopilot.runtime.setbacks import Setback, WorkerRaised, setback_of
+from autopilot.runtime.status import difference
 from autopilot.runtime.timers import Moment, timer_at_start
-from autopilot.runtime.view import is_leaving, is_paused, next_tick, stored_phase
+from autopilot.runtime.view import (
+    is_leaving,
+    is_paused,
+    next_tick,
+    stored_phase,
+    stored_status,
+    stored_tick,
+)
 from autopilot.runtime.wakes import CURRENT
 from autopilot.runtime.workers import Overran
 
@@ -44,6 +52,9 @@ _log = logging.getLogger("autopilot.sync")
 
 HOPS = 10
 """So many phases in a row are entered at once; a machine that never stays goes on by the timer."""
+
+LONGEST_ACTING = 10.0
+"""The longest back-off, in seconds, of a resource that acts on the mesh."""
 
 LONGEST_BEHIND = 2.0
 """The longest wait, in seconds, before a move back that failed is tried again."""
@@ -142,23 +153,34 @@ class Syncer:
 
     def _see(self, attempt: Attempt) -> None:
         """Settle whether the sync is due, where the queue can't know."""
-        memory, key = attempt.memory, attempt.key
-        stored = stored_phase(attempt.body)
+        memory, queue, key = attempt.memory, self._commons.queue, attempt.key
+        stored, tick = stored_phase(attempt.body), stored_tick(attempt.body)
+        at = timer_at_start(
+            next_tick(attempt.body),
+            now=attempt.began,
+            interval=self._commons.settings.work_interval,
+        )
         if memory.phase is None and stored:
-            at = timer_at_start(
-                next_tick(attempt.body),
-                now=attempt.began,
-                interval=self._commons.settings.work_interval,
-            )
             attempt.due = attempt.due or at is None
-            if at is not None and self._commons.queue.schedule.timer(key) is None:
-                self._commons.queue.tick_at(key, at)
-        elif not stored or memory.phase != stored:
+            if at is not None and queue.schedule.timer(key) is None:
+                queue.tick_at(key, at)
+        elif not stored or (memory.phase != stored and (tick is None or tick == memory.tick)):
             attempt.due = True
+        elif tick != memory.tick or self._was_made(attempt):
+            # Another process, or a write of ours whose answer was lost, has used the tick up.
+            attempt.due = at is None
+            queue.tick_at(key, at)
+            memory.unsure, memory.owed = None, False
         attempt.due = attempt.due or memory.owed
         memory.owed = False
-        memory.phase = stored or attempt.phase.name
+        memory.phase, memory.tick = stored or attempt.phase.name, tick
         attempt.record.due = attempt.due
+
+    @staticmethod
+    def _was_made(attempt: Attempt) -> bool:
+        """Whether a step (1) of which no answer came was made nevertheless."""
+        unsure = attempt.memory.unsure
+        return unsure is not None and not difference(stored_status(attempt.body), unsure)
 
     @staticmethod
     def _phase(attempt: Attempt) -> PhaseDefinition:
@@ -175,6 +197,8 @@ class Syncer:
     def _finish(self, attempt: Attempt, decision: Decision) -> tuple[Ran, str]:
         memory, queue, timer = attempt.memory, self._commons.queue, attempt.timer
         memory.input_missing = False
+        if not self._commons.options.dry_run:
+            memory.tick, memory.unsure = stored_tick(attempt.body), None
         queue.tick_at(attempt.key, timer.at if timer else None)
         if decision.enter is None:
             memory.hops = 0
@@ -193,6 +217,8 @@ class Syncer:
         memory.phase = name
         memory.hops += 1
         phase = attempt.served.definition.phase(name)
+        if timed:
+            queue.schedule.renew(key)
         if phase is not None and phase.final:
             queue.tick_at(key, None)
         elif memory.hops > HOPS and not timed:
@@ -257,8 +283,13 @@ class Syncer:
 
         Unless a phase is to be entered: its stored tick is the old one, until step (3).
         """
+        memory, written = attempt.memory, attempt.written
         entering = attempt.record.enter is not None
-        if attempt.written.first and not entering and attempt.timer is not None:
+        if written.first:
+            memory.tick, memory.unsure = written.tick, None
+        elif written.unsure is not None and not entering:
+            memory.unsure = written.unsure
+        if written.first and not entering and attempt.timer is not None:
             attempt.due = False
             self._commons.queue.tick_at(attempt.key, attempt.timer.at)
 
@@ -290,7 +321,8 @@ class Syncer:
 
     def _again_after(self, attempt: Attempt, setback: Setback) -> Ran:
         if setback.retry:
-            at_most = LONGEST_BEHIND if attempt.written.behind else None
+            at_most = LONGEST_ACTING if attempt.phase.actions and setback.after is None else None
+            at_most = LONGEST_BEHIND if attempt.written.behind else at_most
             return Ran(failed=True, owed=attempt.due, after=setback.after, at_most=at_most)
         attempt.memory.owed = attempt.due
         if setback.reason == reasons.INVALID_SPEC:

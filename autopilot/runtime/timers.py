@@ -7,13 +7,18 @@ sample woke leaves a running timer alone, unless its `after` is sooner.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from types import EllipsisType
 
     from autopilot.runtime.decide import Decision
+
+
+SHORTEST = timedelta(seconds=0.1)
+"""The shortest wait: `after=deadline - now` is soon negative, and each tick is a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def timer_after(
         began: When the sync began; durations count from here.
         interval: The operator's own, where the worker names none.
     """
-    after = decision.after
+    after = None if decision.after is None else max(decision.after, SHORTEST)
     if decision.enter is not None:
         if after is None:
             return Timer(None, None)

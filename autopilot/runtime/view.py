@@ -43,9 +43,15 @@ def is_leaving(body: Body) -> bool:
     return bool(body["metadata"].get("deletionTimestamp"))
 
 
+def stored_tick(body: Body) -> str | None:
+    """`nextTick` as it is stored."""
+    tick = stored_status(body).get("nextTick")
+    return tick if isinstance(tick, str) else None
+
+
 def next_tick(body: Body) -> datetime | None:
     """When the stored timer fires."""
-    return parse_time(stored_status(body).get("nextTick"))
+    return parse_time(stored_tick(body))
 
 
 def stored_phase(body: Body) -> str:

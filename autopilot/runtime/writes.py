@@ -20,6 +20,7 @@ from autopilot.kube.store import key_of
 from autopilot.mesh.steps import Plan
 from autopilot.runtime.acting import split_plan
 from autopilot.runtime.status import merged
+from autopilot.runtime.view import stored_tick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ class Written:
         changes: Each in a few words.
         repairs: What a foreign hand had changed and was put back, each in a few words.
         first: Whether step (1) was written: then the tick of this sync is used up.
+        tick: The stored tick after it.
+        unsure: The patch of a step (1) that may have been written: no answer came.
         outputs: How many outputs were written or deleted.
         mesh: How many writes the actions took.
         behind: Whether a move back is still to be made.
@@ -53,6 +56,8 @@ class Written:
     changes: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     first: bool = False
+    tick: str | None = None
+    unsure: Mapping[str, Any] | None = None
     outputs: int = 0
     mesh: int = 0
     behind: bool = False
@@ -228,8 +233,12 @@ class Writer:
         if wanted.finalizer:
             body = await self.hold(body, finalizer=True)
         if wanted.status:
-            body = await self.status(body, wanted.status)
-            written.first = True
+            try:
+                body = await self.status(body, wanted.status)
+            except ApiError as error:
+                written.unsure = wanted.status if error.transient else None
+                raise
+            written.first, written.tick = True, stored_tick(body)
             names = [name for name in wanted.status if name != "nextTick"]
             written.changes += [f"status: {', '.join(names)}"] * bool(names)
         return body

@@ -145,10 +145,33 @@ async def test_another_route_for_the_host_holds_up_moves_forward_only(box: Box) 
     await box.run(guard(), caches=QUICK)
     rival = box.server.store.get(ROUTES, "web", "default")
     box.create({**rival, "metadata": {"name": "rival", "namespace": "default"}})
-    await box.advance(5)
+    await box.advance(30)
     assert box.condition()["reason"] == "HostTaken"
     box.create(config_map("bad"))
-    await box.advance(5)
+    await box.settle()
+    assert weights(box) == BACK
+
+
+async def test_a_new_sample_ends_the_wait_of_a_sync_that_failed(box: Box) -> None:
+    async def asking(res: Any, inputs: Any, ctx: Any) -> Any:
+        sample = await inputs.metrics.rate(app="web")
+        if sample.above(0.1).is_true:
+            return Result.to("Back", actions=[split(0)], reason="Breach")
+        return Result.stay(actions=[split(50)])
+
+    shop(box)
+    box.samples.set("rate", 0.0)
+    machine = define(
+        phase("Trying", asking, initial=True, actions=("split",), inputs=(), metrics=True),
+        phase("Back", final=True),
+    )
+    await box.run(machine, caches=QUICK)
+    rival = box.server.store.get(ROUTES, "web", "default")
+    box.create({**rival, "metadata": {"name": "rival", "namespace": "default"}})
+    await box.advance(30)
+    assert box.condition()["reason"] == "HostTaken"
+    box.samples.set("rate", 0.5)
+    await box.advance(1.5)
     assert weights(box) == BACK
 
 
