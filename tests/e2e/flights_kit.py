@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import yaml
 
 from autopilot.kube.client import ApiError, NotFound
 from autopilot.kube.kinds import KNOWN, NAMESPACES, ResourceType
@@ -39,17 +40,24 @@ class Air:
     operator: Operator
 
     async def fault(self, **rule: Any) -> None:
-        """Let the API server misbehave."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(f"{self.box.state.api_url}/sandbox/faults", json=rule) as answer,
-        ):
-            assert answer.status < 300, await answer.text()
+        """Let the API server misbehave towards the operator."""
+        await self._sandbox("POST", "faults", {"agent": "autopilot/", **rule})
+
+    async def action(self, name: str) -> None:
+        """Let the API server do something once."""
+        await self._sandbox("POST", "actions", {"action": name})
 
     async def no_faults(self) -> None:
+        """Let it behave again."""
+        await self._sandbox("DELETE", "faults", None)
+
+    async def _sandbox(self, method: str, what: str, body: Any) -> None:
+        config = yaml.safe_load(self.box.kubeconfig.read_text())
+        headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
+        url = f"{self.box.state.api_url}/sandbox/{what}"
         async with (
-            aiohttp.ClientSession() as session,
-            session.delete(f"{self.box.state.api_url}/sandbox/faults") as answer,
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, url, json=body) as answer,
         ):
             assert answer.status < 300, await answer.text()
 

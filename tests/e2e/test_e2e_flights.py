@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -177,3 +178,92 @@ async def test_who_scales_the_held_target_scales_the_primary(air: Air) -> None:
         await site.gone()
         assert (await site.target())["spec"]["replicas"] == 5
         await as_before(site)
+
+
+async def test_when_prometheus_dies_for_good_it_holds_and_can_still_be_deleted(air: Air) -> None:
+    async with Site(air, "blind") as site:
+        await site.release("v2")
+        await site.reaches(50)
+        await air.box.stop_prometheus()
+        try:
+            await asyncio.sleep(6.0)
+            assert site.weights == [0, 25, 50]
+            status = await site.status()
+            assert (status["phase"], status["canaryWeight"]) == ("Evaluating", 50)
+            assert (await site.ready())["reason"] == "Inconclusive"
+            await air.client.delete(CANARIES, "web", "blind")
+            await site.gone()
+            await as_before(site)
+        finally:
+            await air.box.start_prometheus()
+
+
+async def test_trouble_with_the_api_delays_a_flight_and_changes_nothing_else(air: Air) -> None:
+    async with Site(air, "faults") as site:
+        trouble = [
+            {
+                "effect": "status",
+                "status": 409,
+                "verb": "patch",
+                "resource": "canaries",
+                "count": 3,
+            },
+            {"effect": "status", "status": 500, "verb": "patch", "count": 4, "skip": 6},
+            {"effect": "cut", "verb": "patch", "resource": "virtualservices", "count": 2},
+            {"effect": "cut-after", "verb": "patch", "resource": "virtualservices", "count": 2},
+            {"effect": "cut-after", "verb": "patch", "resource": "canaries", "count": 4, "skip": 4},
+            {"effect": "expire", "verb": "watch", "seconds": 1.0, "count": 10},
+            {"effect": "cut", "verb": "watch", "seconds": 2.0, "count": 10},
+        ]
+        for rule in trouble:
+            await air.fault(namespace="faults", **rule)
+        await air.action("cut-watches")
+        try:
+            await site.release("v2")
+            await site.ends(True, timeout=60)
+            assert [w for w in site.weights if w] == [25, 50, 100]
+            await site.release("v3", ERROR_RATE="0.5")
+            await site.ends(True, False, timeout=60)
+            assert site.share() == 0
+            assert {record.workload for record in site.failed()} <= {"web-canary"}
+        finally:
+            await air.no_faults()
+
+
+async def test_breach_and_trouble_together_the_traffic_still_comes_back(air: Air) -> None:
+    async with Site(air, "both") as site:
+        await site.release("v2", ERROR_RATE="0.5", ERROR_AFTER_S="2")
+        await site.reaches(25)
+        for subresource in ("status", ""):
+            await air.fault(
+                effect="status",
+                status=500,
+                verb="patch",
+                resource="canaries",
+                namespace="both",
+                subresource=subresource,
+            )
+        try:
+            # Nothing can be remembered, but a rollback waits for nothing.
+            await site.reaches(0)
+        finally:
+            await air.no_faults()
+        await site.ends(False)
+        assert site.share() == 0
+
+
+@pytest.mark.slow
+async def test_killed_ten_times_in_one_promotion_it_skips_no_step_and_fails_no_request(
+    air: Air,
+) -> None:
+    dice = random.Random(20261120)
+    async with Site(air, "killed") as site:
+        await site.release("v2")
+        for _ in range(10):
+            await asyncio.sleep(dice.uniform(0.3, 2.5))
+            await air.operator.kill()
+            await asyncio.sleep(dice.uniform(0.0, 0.5))
+            air.operator.start()
+        await site.ends(True, timeout=90)
+        assert site.weights == [0, 25, 50, 100, 0]
+        assert site.failed() == []
