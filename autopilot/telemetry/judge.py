@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from autopilot.telemetry.query import Parts
 
 
+_SLACK = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How an answer was asked for.
@@ -39,13 +42,14 @@ def judge(parts: Parts, asked: Asked) -> Sample:
     ours that runs ahead or behind makes nothing stale and nothing fresh. A value without a
     present scrape (the target is gone, and only the window still remembers it) is stale.
     """
-    at = parts.at if asked.timed or parts.at is not None else parts.evaluated
+    timed = asked.timed or parts.at is not None
+    at = _present(parts.at, parts.evaluated) if timed else parts.evaluated
     why, detail = _why(parts, at, asked)
     known = why is Why.KNOWN
     fresh = why is not Why.STALE
-    requests = parts.requests if fresh else None
-    of = parts.of if fresh else None
-    if of is not None and requests is None:
+    requests = _count(parts.requests) if fresh else None
+    of = _count(parts.of) if fresh else None
+    if of is not None and parts.requests is None and not parts.values:
         requests = 0.0
     return Sample(
         query=asked.query,
@@ -57,6 +61,22 @@ def judge(parts: Parts, asked: Asked) -> Sample:
         why=why,
         detail="; ".join(text for text in (detail, asked.detail) if text),
     )
+
+
+def _count(number: float | None) -> float | None:
+    """A number of requests; None for what can't be one."""
+    return number if number is not None and math.isfinite(number) and number >= 0 else None
+
+
+def _present(at: float | None, evaluated: float | None) -> float | None:
+    """A scrape's time; None for what can't be one: no number, or after the evaluation.
+
+    Both are times of one clock, so a later one is a mistake (milliseconds, like as not), and
+    would never grow stale.
+    """
+    if at is None or not math.isfinite(at) or at < 0:
+        return None
+    return None if evaluated is not None and at > evaluated + _SLACK else at
 
 
 def _why(parts: Parts, at: float | None, asked: Asked) -> tuple[Why, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,11 +113,16 @@ def plain_parts(series: Sequence[Series]) -> Parts:
     of = values_of(series, "of")
     return Parts(
         values=values_of(series, "value") + values_of(series, ""),
-        requests=next(iter(values_of(series, "requests")), None),
+        requests=_only(values_of(series, "requests")),
         of=sum(of) if of else None,
         at=next(iter(values_of(series, "at")), next(iter(values_of(series, "of_at")), None)),
         evaluated=series[0].at if series else None,
     )
+
+
+def _only(values: tuple[float, ...]) -> float | None:
+    """The one value; of several nobody can say which is meant, which NaN says."""
+    return (values[0] if len(values) == 1 else math.nan) if values else None
 
 
 def values_of(series: Iterable[Series], part: str) -> tuple[float, ...]:

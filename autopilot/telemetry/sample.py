@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
@@ -87,7 +88,8 @@ class Sample:
         return verdict
 
     def _judge(self, relation: str, limit: float, min_requests: float) -> Verdict:
-        if self.value is None or (min_requests > 0 and (self.requests or 0) < min_requests):
+        few = min_requests > 0 and (self.requests or 0) < min_requests
+        if self.value is None or few or math.isnan(limit):
             verdict = Verdict.UNKNOWN
         else:
             verdict = Verdict.of(self.value < limit if relation == "<" else self.value > limit)
