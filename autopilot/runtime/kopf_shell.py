@@ -63,7 +63,7 @@ class KopfShell:
             _log.debug("this client has no connection to share; only our own watches run")
             await stop.wait()
             return
-        failures = 0
+        failures, said = 0, ""
         while not stop.is_set():
             thread = _Thread(self._kinds, self._client, self._wake, self._namespace)
             self.starts += 1
@@ -73,7 +73,10 @@ class KopfShell:
                 return
             if asyncio.get_running_loop().time() - began > 60:
                 failures = 0
-            _log.warning("kopf ended, starting it again", extra=fields(why=error))
+            # Said once, it is said: a kind that may not be watched ends it again and again.
+            level = logging.DEBUG if error == said else logging.WARNING
+            _log.log(level, "kopf ended, starting it again", extra=fields(why=error))
+            said = error
             await _wait(stop, self._backoff.delay(failures, random.Random()))
             failures += 1
 
@@ -152,9 +155,7 @@ class _Thread:
     def _registry(self) -> kopf.OperatorRegistry:
         import kopf
 
-        logging.getLogger("kopf").setLevel(logging.WARNING)
-        # What it warns of there: that signals aren't its own. They are ours.
-        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+        hush()
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="connection")(self._login)
         for kind in self._kinds:
@@ -192,6 +193,16 @@ class _Thread:
     def _in_main(self, call: Callable[..., None], *arguments: Any) -> None:
         if not self._main.is_closed():
             self._main.call_soon_threadsafe(call, *arguments)
+
+
+def hush() -> None:
+    """Keep kopf's own lines to the debug level.
+
+    It warns that it gets no signals, which is by design here; and what it says of the API our
+    caches, which watch the same kinds, say as well. That it ended is told by `KopfShell`.
+    """
+    debug = logging.getLogger().isEnabledFor(logging.DEBUG)
+    logging.getLogger("kopf").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -1,8 +1,10 @@
 import asyncio
+import logging
 import threading
 import time
 from typing import Any
 
+import pytest
 from runtime_kit import PLURAL, RAMP, Box, define, phase, ramp, until
 
 from autopilot.runtime.kopf_shell import KopfShell
@@ -27,6 +29,23 @@ async def test_kopf_hands_over_the_keys_of_resources_and_ends_in_half_a_second(b
     await running
     assert time.monotonic() - began < 0.5
     await until(lambda: not [t for t in threading.enumerate() if t.name == "kopf"])
+
+
+async def test_kopf_says_nothing_at_info(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    woken: list[Any] = []
+    shell = KopfShell([RAMP], box.client, lambda *key: woken.append(key[:3]))
+    stop = asyncio.Event()
+    running = asyncio.create_task(shell.run(stop))
+    box.create(ramp())
+    await until(lambda: woken)
+    box.server.faults.add(Fault("status", resource=PLURAL, status=503, agent="autopilot-kopf"))
+    box.server.faults.act("cut-watches")
+    await until(lambda: shell.starts >= 2, 30)
+    stop.set()
+    await running
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("kopf")] == []
+    assert any("kopf ended" in r.getMessage() for r in caplog.records)
 
 
 async def test_kopf_that_ends_is_started_again(box: Box) -> None:
