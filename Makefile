@@ -11,12 +11,12 @@ PIP_LOG := $(VENV)/pip.log
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "autopilot needs Python 3.11 or newer: apt install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "autopilot needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "$(VENV) can't be made (see above); if Python's venv module is missing: apt install python3-venv" >&2; exit 1; }
 	@echo "installing the Python packages into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' >$(PIP_LOG) 2>&1 || { \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >$(PIP_LOG) 2>&1 || { \
 	  sed -n 's/^ *ERROR: */pip: /p' $(PIP_LOG) | head -1 >&2; \
 	  echo "the Python packages can't be installed: is the package index reachable? All of pip's answer is in $(PIP_LOG); then run make again" >&2; exit 1; }
 	@touch $@
