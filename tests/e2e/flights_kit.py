@@ -229,7 +229,8 @@ class Site:
             if await found if asyncio.iscoroutine(found) else found:
                 return
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain for {what}: {await self.status()}")
+                log = self.air.operator.log.read_text(errors="replace")[-2000:]
+                raise AssertionError(f"waited in vain for {what}: {await self.status()}\n{log}")
             await asyncio.sleep(0.05)
 
     async def _available(self) -> bool:

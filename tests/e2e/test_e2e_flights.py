@@ -163,6 +163,24 @@ async def test_without_any_traffic_nothing_is_promoted(air: Air) -> None:
         assert (await site.ready())["reason"] == "Inconclusive"
 
 
+async def test_when_the_traffic_stops_in_mid_evaluation_a_ratio_of_nothing_moves_nothing(
+    air: Air,
+) -> None:
+    async with Site(air, "stopped") as site:
+        await site.release("v2")
+        await site.reaches(25)
+        await asyncio.sleep(1.0)
+        await site.load.stop()
+        await asyncio.sleep(5.0)
+        seen = list(site.weights)
+        await asyncio.sleep(3.0)
+        assert site.weights == seen
+        assert (await site.ready())["reason"] == "Inconclusive"
+        await site.load.start()
+        await site.ends(True)
+        assert site.failed() == []
+
+
 async def test_who_scales_the_held_target_scales_the_primary(air: Air) -> None:
     async with Site(air, "scaled") as site:
         await site.scale("web", 5)
