@@ -129,8 +129,10 @@ class Attempt:
             began=self.began,
             interval=settings.work_interval,
         )
+        first = self._first_patch(decision, self.timer)
         wanted = Wanted(
-            status=self._first_patch(decision, self.timer),
+            status=first,
+            along=self._along(decision, self.timer) if first else {},
             outputs=decision.outputs,
             actions=decision.actions,
             finalizer=not self.finalizing
@@ -218,16 +220,30 @@ class Attempt:
             patch |= difference(stored_status(self.body), {"nextTick": tick})
         return patch
 
+    def _along(self, decision: Decision, timer: Timer) -> dict[str, Any]:
+        """What of step (3) may be written with step (1): all, where nothing comes in between."""
+        between = decision.outputs or decision.actions is not None
+        if between or decision.enter is not None or not stored_phase(self.body):
+            return {}
+        return self._closing(decision, timer, [])
+
     async def _close(self, decision: Decision, timer: Timer) -> None:
         """Step (3): phase and conditions, if they differ."""
+        entered = self._first_entry(self.body)
+        if decision.enter is not None:
+            entered.append(Entered(decision.enter, decision.reason, decision.message))
+        patch = self._closing(decision, timer, entered)
+        self.body = await self.served.writer.status(self.body, patch)
+        if patch:
+            self.commons.metrics.writes.labels(self.key.kind, "status").inc()
+        self._announce(entered)
+
+    def _closing(self, decision: Decision, timer: Timer, entered: list[Entered]) -> dict[str, Any]:
         if decision.quiet:
             ready, stalled = still(self.body, decision.reason)
         else:
             ready, stalled = succeeded(decision.reason, decision.message)
-        entered = self._first_entry(self.body)
-        if decision.enter is not None:
-            entered.append(Entered(decision.enter, decision.reason, decision.message))
-        patch = closing_patch(
+        return closing_patch(
             self.body,
             Closing(
                 now=self.began.wall,
@@ -238,10 +254,6 @@ class Attempt:
                 tick=timer.stored if decision.enter is not None else ...,
             ),
         )
-        self.body = await self.served.writer.status(self.body, patch)
-        if patch:
-            self.commons.metrics.writes.labels(self.key.kind, "status").inc()
-        self._announce(entered)
 
     def _announce(self, entered: list[Entered]) -> None:
         for step in entered:

@@ -69,6 +69,7 @@ class Wanted:
 
     Attributes:
         status: The merge patch of step (1); empty for none.
+        along: What of step (3) is written with it, as nothing comes in between.
         outputs: The kinds that the worker spoke of.
         actions: The whole wanted set; None leaves what stands.
         finalizer: Whether the resource has to carry our finalizer before anything is written.
@@ -78,6 +79,7 @@ class Wanted:
     outputs: tuple[OutputSet, ...] = ()
     actions: tuple[Action, ...] | None = None
     finalizer: bool = False
+    along: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +235,11 @@ class Writer:
         if wanted.finalizer:
             body = await self.hold(body, finalizer=True)
         if wanted.status:
+            patch = {**wanted.status, **wanted.along}
             try:
-                body = await self.status(body, wanted.status)
+                body = await self.status(body, patch)
             except ApiError as error:
-                written.unsure = wanted.status if error.transient else None
+                written.unsure = patch if error.transient else None
                 raise
             written.first, written.tick = True, stored_tick(body)
             names = [name for name in wanted.status if name != "nextTick"]
