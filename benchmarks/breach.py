@@ -1,8 +1,8 @@
 """From a canary's first bad answer to the last request that it gets, beside the floor.
 
 The floor is what no operator can undercut: the scrapes until the query shows the breach (by
-Prometheus's own times of its samples, and the operator's own query asked again for each of them),
-and one write, measured in the same sandbox just before.
+Prometheus's own times of its samples, and the operator's own query asked again for the past), and
+one write, measured in the same sandbox just before.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def measure(*, quick: bool) -> Outcome:
         shares = SHARES if setting == MAIN and not quick else SHARES[:1]
         await _series(outcome, setting, shares, trials)
     outcome.notes.append(
-        "floor = first bad answer → the scrape that shows the breach in the operator's query "
+        "floor = first bad answer → the breach shows in the operator's own query "
         "+ the median write (PATCH → last request) in the same sandbox"
     )
     return outcome

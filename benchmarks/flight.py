@@ -42,6 +42,8 @@ LIMIT = 0.01
 
 _CANARY = f"{manifests.APP}-canary"
 _PATIENCE = 90.0
+_SEEN = 20.0
+"""Seconds after the first scrape in which the query is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Reaction:
     Attributes:
         total: From the first bad answer to the last request that the canary answered.
         scraped: From the first bad answer to the first scrape that has one.
-        visible: To the scrape since which the operator's own query shows the breach.
+        visible: To the moment since which the operator's own query shows the breach.
         decided: To the operator's decision.
         written: To the VirtualService's change, as a watch hears of it.
         failed: How many requests failed.
@@ -180,7 +182,11 @@ class Rig:
         wall = time.time() - self._clock.monotonic()
         selector = f'istio_requests_total{{destination_version="{version}",response_code=~"5.."}}'
         scrapes = await self._prometheus.scrapes(selector, first.done + wall - 0.1, time.time())
-        visible = await self._prometheus.breach(read["promql"], LIMIT, scrapes)
+        if not scrapes:
+            raise Unusable(f"{version}: no scrape has its bad answers")
+        visible = await self._prometheus.breach(
+            read["promql"], LIMIT, scrapes[0], scrapes[0] + _SEEN
+        )
         if visible is None:
             raise Unusable(f"{version}: the query never shows the breach")
         decided = datetime.fromisoformat(self._decision["time"]).timestamp()

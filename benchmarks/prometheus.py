@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
 from autopilot.telemetry.query import PART
 from benchmarks.figures import arrivals
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_AFTER = 0.0005
-"""Seconds after a scrape at which to ask: a query sees the samples up to its own moment."""
+_STEP = 0.01
+"""Seconds between the moments at which a query is asked again."""
 
 
 class Prometheus:
@@ -24,34 +21,34 @@ class Prometheus:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = f"{url}/api/v1/query"
+        self._url = f"{url}/api/v1"
 
     async def scrapes(self, selector: str, since: float, until: float) -> list[float]:
         """When the samples of a selector were scraped, within a range of wall-clock seconds."""
         seconds = max(1, int(until - since) + 1)
-        found = await self._ask(f"{selector}[{seconds}s]", until)
+        form = {"query": f"{selector}[{seconds}s]", "time": f"{until:.3f}"}
+        found = await self._ask("query", form)
         return [at for at in arrivals(found) if since <= at <= until]
 
-    async def breach(self, promql: str, limit: float, times: Sequence[float]) -> float | None:
-        """The first of these times at which a query's value is above a limit; None if at none.
+    async def breach(self, promql: str, limit: float, since: float, until: float) -> float | None:
+        """When a query's value was above a limit first, in wall-clock seconds; None if never.
 
         Args:
             promql: As the operator sends it, its parts labelled.
             limit: What the value has to exceed.
-            times: Wall-clock seconds, in order.
+            since: Where to begin.
+            until: Where to end.
         """
-        for at in times:
-            series = await self._ask(promql, at + _AFTER)
-            if any(_part(one) == "value" and float(one["value"][1]) > limit for one in series):
-                return at
-        return None
+        times = {"start": f"{since:.3f}", "end": f"{until:.3f}", "step": f"{_STEP:g}"}
+        series = await self._ask("query_range", {"query": promql, **times})
+        values = [pair for one in series if _part(one) == "value" for pair in one["values"]]
+        return min((float(at) for at, value in values if float(value) > limit), default=None)
 
-    async def _ask(self, promql: str, at: float) -> list[dict[str, Any]]:
+    async def _ask(self, what: str, form: dict[str, str]) -> list[dict[str, Any]]:
         timeout = aiohttp.ClientTimeout(total=5)
-        form = {"query": promql, "time": f"{at:.3f}"}
         async with (
             aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
-            session.post(self._url, data=form) as answer,
+            session.post(f"{self._url}/{what}", data=form) as answer,
         ):
             told: dict[str, Any] = await answer.json()
         result: list[dict[str, Any]] = told["data"]["result"]

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -27,12 +26,7 @@ _SYNCS = re.compile(r"^autopilot_reconcile_total{.*} (\S+)$", re.MULTILINE)
 async def measure(*, quick: bool) -> Outcome:
     rounds = 2 if quick else 7
     outcome = Outcome("syncs")
-    with tempfile.TemporaryDirectory(prefix="autopilot-bench-") as home:
-        kubeconfig = Path(home) / "kubeconfig"
-        async with _part("api", kubeconfig) as api, _part("operator", kubeconfig) as operator:
-            url = await _line(operator)
-            made = await _round(api, operator.pid, url, "create")
-            edits = [await _round(api, operator.pid, url, "edit") for _ in range(rounds)]
+    made, edits = await _rounds(rounds)
     rates = [COUNT / one["seconds"] for one in edits]
     outcome.add(f"spec changes dealt with, {COUNT} at once", "1/s", *rates, aim="≥ 500 1/s")
     outcome.add("  syncs for each", "", *(one["syncs"] / COUNT for one in edits))
@@ -44,7 +38,21 @@ async def measure(*, quick: bool) -> Outcome:
     outcome.add("  API calls for each", "", sum(made["calls"].values()) / COUNT)
     outcome.notes.append(f"calls of one round of changes: {edits[-1]['calls']}")
     outcome.notes.append(f"calls for new resources: {made['calls']}")
+    _, edits = await _rounds(rounds, "--plain")
+    rates = [COUNT / one["seconds"] for one in edits]
+    outcome.add("spec changes, the worker a plain function", "1/s", *rates)
+    outcome.add("  operator's CPU for each", "ms", *(1000 * one["cpu"] / COUNT for one in edits))
     return outcome
+
+
+async def _rounds(rounds: int, *options: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """All resources made, then changed so many times."""
+    with tempfile.TemporaryDirectory(prefix="autopilot-bench-") as home:
+        arguments = ("--kubeconfig", f"{home}/kubeconfig", "--count", str(COUNT), *options)
+        async with _part("api", *arguments) as api, _part("operator", *arguments) as operator:
+            url = await _line(operator)
+            made = await _round(api, operator.pid, url, "create")
+            return made, [await _round(api, operator.pid, url, "edit") for _ in range(rounds)]
 
 
 async def _round(
@@ -72,10 +80,9 @@ async def _syncs(url: str) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _part(part: str, kubeconfig: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _part(part: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.fleet", part, "--kubeconfig", str(kubeconfig)),
-        *("--count", str(COUNT)),
+        *(sys.executable, "-m", "benchmarks.fleet", part, *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
