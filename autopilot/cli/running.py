@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -172,8 +173,16 @@ class _Reload:
 async def _until_stopped(runtime: Runtime, watch: ConfigWatch) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+
+    def ask() -> None:
+        if stop.is_set():
+            # Asked twice. Every sync may be cut anywhere: the next start goes on from there.
+            os._exit(130)
+        click.echo("stopping: running syncs are finished first; once more ends at once", err=True)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, ask)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     watching = asyncio.create_task(watch.run(), name="configuration")
     try:
         await runtime.run(stop)

@@ -139,6 +139,8 @@ class _Thread:
         flag = asyncio.Event()
         with self._lock:
             self._inner, self._flag = asyncio.get_running_loop(), flag
+        # kopf leaves failed tasks behind when the API is away; why it ended is told by itself.
+        self._inner.set_exception_handler(_left_behind)
         try:
             await kopf.operator(
                 registry=self._registry(),
@@ -203,6 +205,11 @@ def hush() -> None:
     """
     debug = logging.getLogger().isEnabledFor(logging.DEBUG)
     logging.getLogger("kopf").setLevel(logging.DEBUG if debug else logging.CRITICAL)
+
+
+def _left_behind(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    why = context.get("exception") or context.get("message")
+    _log.debug("kopf left a failed task behind", extra=fields(why=str(why)))
 
 
 def _settings() -> kopf.OperatorSettings:
