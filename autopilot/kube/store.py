@@ -74,8 +74,8 @@ class Store:
     def __init__(self, matches: Callable[[Body], bool]) -> None:
         self._matches = matches
         self._objects: dict[Key, Body] = {}
-        self._by_namespace: dict[str, dict[Key, None]] = {}
-        self._by_owner: dict[str, dict[Key, None]] = {}
+        self._by_namespace: dict[str, dict[Key, Body]] = {}
+        self._by_owner: dict[str, dict[Key, Body]] = {}
         self._graves: dict[Key, _Grave] = {}
         self._since_list: set[Key] = set()
         self.progress = ""
@@ -92,11 +92,11 @@ class Store:
         """All bodies, or those of one namespace."""
         if namespace is None:
             return iter([*self._objects.values()])
-        return iter([self._objects[key] for key in self._by_namespace.get(namespace, ())])
+        return iter([*self._by_namespace.get(namespace, {}).values()])
 
     def owned_by(self, uid: str) -> Iterator[Body]:
         """The bodies whose label names this owner."""
-        return iter([self._objects[key] for key in self._by_owner.get(uid, ())])
+        return iter([*self._by_owner.get(uid, {}).values()])
 
     def begin_list(self) -> None:
         """Say that a list is about to be asked for: what we do from now on may not be in it."""
@@ -115,8 +115,7 @@ class Store:
         for body in listing.items:
             key = key_of(body)
             seen.add(key)
-            grave = self._graves.get(key)
-            if key in self._since_list and grave is not None and grave.uid == uid_of(body):
+            if self._left_since(key, body):
                 continue
             self._graves.pop(key, None)
             known = self._objects.get(key)
@@ -175,6 +174,13 @@ class Store:
         self._bury(key, _Grave(uid, version, certain=own))
         return self._unset(key, known)
 
+    def _left_since(self, key: Key, body: Body) -> bool:
+        """Whether an answer of ours says that a listed object has gone since the list was made."""
+        grave = self._graves.get(key)
+        if key not in self._since_list or grave is None:
+            return False
+        return grave.uid == uid_of(body) or not newer(version_of(body), grave.version)
+
     def _outlives(self, key: Key, version: str, listed: str, *, reset: bool) -> bool:
         """Whether an object that a list lacks is newer than the list."""
         ours = key in self._since_list
@@ -186,9 +192,9 @@ class Store:
         if known is not None:
             self._unindex(key, known)
         self._objects[key] = body
-        self._by_namespace.setdefault(key[0], {})[key] = None
+        self._by_namespace.setdefault(key[0], {})[key] = body
         if owner := _owner(body):
-            self._by_owner.setdefault(owner, {})[key] = None
+            self._by_owner.setdefault(owner, {})[key] = body
         if known is None:
             return [(None, body)]
         if uid_of(known) != uid_of(body):

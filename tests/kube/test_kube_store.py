@@ -88,6 +88,21 @@ def test_a_list_that_was_asked_for_before_our_deletion_does_not_bring_the_object
     assert store.replace(Listing([thing("a", 12)], "12"))
 
 
+def test_a_list_that_was_asked_for_before_does_not_bring_back_the_one_before_the_one_that_left() -> (
+    None
+):
+    store = Store(lambda body: "outside" not in body["metadata"]["labels"])
+    store.replace(Listing([], "0"))
+    store.begin_list()
+    first = thing("a", 1, uid="u1")
+    store.put(first, own=True)
+    second = thing("a", 3, uid="u2")
+    second["metadata"]["labels"] = {"outside": "yes"}
+    assert store.put(second, own=True) == [(first, None)]
+    assert store.replace(Listing([first], "1")) == []
+    assert names(store) == []
+
+
 def test_a_list_that_was_asked_for_before_our_write_does_not_take_it_away() -> None:
     store = store_of(version=10)
     store.begin_list()
