@@ -40,8 +40,8 @@ types: $(STAMP) ## mypy, strict
 layers: $(STAMP) ## import-linter
 	@$(BIN)/lint-imports --no-cache
 
-slow: setup ## the slow lane of the tests
-	@$(BIN)/python -m pytest -n auto -m slow -q
+slow: setup ## the slow lane: long flights, property tests that search anew
+	@AUTOPILOT_HYPOTHESIS=searching $(BIN)/python -m pytest -n auto -m "slow or not envoy" -q
 
 bench: setup ## the benchmarks, with the floor measured in the same run
 	@$(BIN)/python -m benchmarks

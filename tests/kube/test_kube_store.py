@@ -88,9 +88,7 @@ def test_a_list_that_was_asked_for_before_our_deletion_does_not_bring_the_object
     assert store.replace(Listing([thing("a", 12)], "12"))
 
 
-def test_a_list_that_was_asked_for_before_does_not_bring_back_the_one_before_the_one_that_left() -> (
-    None
-):
+def test_an_early_list_does_not_bring_back_what_came_before_the_one_that_left() -> None:
     store = Store(lambda body: "outside" not in body["metadata"]["labels"])
     store.replace(Listing([], "0"))
     store.begin_list()
