@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -165,7 +166,8 @@ class Box:
         )
 
     async def _start(self) -> None:
-        binary = asyncio.create_task(asyncio.to_thread(ensure_prometheus))
+        stop = threading.Event()
+        binary = asyncio.create_task(asyncio.to_thread(ensure_prometheus, stop=stop))
         api_ready, node_ready = self.directory / "api-url", self.directory / "node-ready"
         admin = self.directory / "envoy-admin"
         self._spawn(
@@ -192,7 +194,8 @@ class Box:
             )
             await self._prometheus.start()
         finally:
-            # A thread can't be cancelled; the fetch goes on alone and leaves a usable cache.
+            # A thread can't be cancelled, but told.
+            stop.set()
             binary.cancel()
         self._prometheus_version = await asyncio.to_thread(lambda p: p.version, self._prometheus)
         self._api_url = await self._written(api_ready, "apiserver")

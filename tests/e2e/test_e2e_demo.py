@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import sys
 from itertools import groupby
@@ -26,6 +27,13 @@ FIELDS = {
     "requests": dict,
     "reaction_seconds": (float, int, type(None)),
 }
+_ELSEWHERE = (
+    "import pathlib, sys; from autopilot.sandbox.telemetry import fetch;"
+    "place = pathlib.Path(sys.argv.pop()); fetch.default_cache = lambda: place;"
+    "from autopilot.cli.main import main; main(['demo', 'canary'])"
+)
+"""The demo with a cache of its own."""
+
 VERDICTS = {"true", "false", "unknown"}
 
 
@@ -132,19 +140,31 @@ def test_killed_outright_its_children_end_and_only_its_own_folder_remains(tmp_pa
 
 
 def test_without_prometheus_and_apt_it_says_in_one_line_what_to_install(tmp_path: Path) -> None:
-    code = (
-        "import pathlib, sys; from autopilot.sandbox.telemetry import fetch;"
-        "fetch.default_cache = lambda: pathlib.Path(sys.argv.pop());"
-        "from autopilot.cli.main import main; main(['demo', 'canary'])"
-    )
     (tmp_path / "empty").mkdir()
     env = {"PATH": str(tmp_path / "empty"), "AUTOPILOT_PROMETHEUS": ""}
-    argv = (sys.executable, "-c", code, str(tmp_path / "cache"))
+    argv = (sys.executable, "-c", _ELSEWHERE, str(tmp_path / "cache"))
     with Demo(tmp_path, argv=argv, env=env) as demo:
         assert demo.ends() == 1
         demo.nothing_left()
     (line,) = demo.errors.splitlines()
     assert "install prometheus" in line
+
+
+def test_stopped_while_apt_fetches_prometheus_it_ends_apt_too(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, script in (("apt-get", "exec sleep 600"), ("dpkg-deb", "exit 1")):
+        (tools / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/{name}\n{script}\n")
+        (tools / name).chmod(0o755)
+    for name in ("touch", "sleep", "sh"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    argv = (sys.executable, "-c", _ELSEWHERE, str(tmp_path / "cache"))
+    with Demo(tmp_path, argv=argv, env={"PATH": str(tools), "AUTOPILOT_PROMETHEUS": ""}) as demo:
+        until((tmp_path / "apt-get").exists)
+        demo.send(signal.SIGINT)
+        assert demo.ends(30) == 130
+        demo.nothing_left()
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["lock"]
 
 
 def test_a_prometheus_that_cant_be_run_is_named(tmp_path: Path) -> None:

@@ -147,7 +147,12 @@ class CanaryDemo:
         self._tasks.append(asyncio.create_task(follow(operator.log, self._heard)))
         self._show.fact("load", f"{load.target.rate:.0f} requests/s through Envoy")
         self._show.fact("run", f"autopilot run, pid {operator.pid}: makes the primary first")
-        await self._observer.until(self._waiting, what="the canary to be initialised")
+
+        def ready() -> bool:
+            operator.check()
+            return self._waiting()
+
+        await self._observer.until(ready, what="the canary to be initialised")
         # Its last pods still drain, and its last log lines belong to no flight.
         await self._clock.sleep(_BEFORE)
 

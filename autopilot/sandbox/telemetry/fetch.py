@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import RetryLater, TerminalError
@@ -25,6 +26,7 @@ OVERRIDE = "AUTOPILOT_PROMETHEUS"
 """The environment variable that names a binary to use as it is."""
 
 _TIMEOUT = 120.0
+_LOOK = 0.1
 _PLACE = Path("usr/bin/prometheus")
 
 
@@ -55,11 +57,12 @@ def find_prometheus(cache: Path | None = None) -> Path | None:
     return unpacked if os.access(unpacked, os.X_OK) else None
 
 
-def ensure_prometheus(cache: Path | None = None) -> Path:
+def ensure_prometheus(cache: Path | None = None, *, stop: Event | None = None) -> Path:
     """The binary, fetched if need be; blocks for a few seconds then, 120 at most.
 
     Args:
         cache: Where to keep it; None takes `default_cache()`.
+        stop: Once it is set, what runs is ended and nothing is left of it.
 
     Raises:
         TerminalError: It can't be had on this machine; the message says what to install.
@@ -75,12 +78,13 @@ def ensure_prometheus(cache: Path | None = None) -> Path:
                 f"package manager, or name its binary in {OVERRIDE}"
             )
     place.mkdir(parents=True, exist_ok=True)
-    with _alone(place / "lock"):
+    stop = stop or Event()
+    with _alone(place / "lock", stop):
         # Somebody else may have fetched it while we waited.
-        return find_prometheus(place) or _fetch(place)
+        return find_prometheus(place) or _fetch(place, stop)
 
 
-def _fetch(place: Path) -> Path:
+def _fetch(place: Path, stop: Event) -> Path:
     # In the same file system as the target, for the rename to be one step. The folders are given
     # relative to the working directory, because apt can't have spaces in them.
     deadline = time.monotonic() + _TIMEOUT
@@ -92,12 +96,12 @@ def _fetch(place: Path) -> Path:
             *("apt-get", "-qq", "-o", "Dir::State::Lists=./lists", "-o", "Dir::Cache=./cache"),
             *("-o", "APT::Sandbox::User=root"),
         ]
-        _run([*apt, "update"], work, deadline)
-        _run([*apt, "download", "prometheus"], work, deadline)
+        _run([*apt, "update"], work, deadline, stop)
+        _run([*apt, "download", "prometheus"], work, deadline, stop)
         packages = sorted(work.glob("prometheus_*.deb"))
         if not packages:
             raise RetryLater("apt-get download left no prometheus package")
-        _run(["dpkg-deb", "-x", str(packages[0]), str(work / "root")], work, deadline)
+        _run(["dpkg-deb", "-x", str(packages[0]), str(work / "root")], work, deadline, stop)
         if not os.access(work / "root" / _PLACE, os.X_OK):
             raise TerminalError(f"the distribution's prometheus package has no {_PLACE}")
         target = place / "root"
@@ -107,30 +111,45 @@ def _fetch(place: Path) -> Path:
     return target / _PLACE
 
 
-def _run(command: Sequence[str], work: Path, deadline: float) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=max(1.0, deadline - time.monotonic()),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RetryLater(f"{command[0]} hasn't ended within {_TIMEOUT:g} s") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+def _run(command: Sequence[str], work: Path, deadline: float, stop: Event) -> None:
+    with subprocess.Popen(
+        command,
+        cwd=work,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        output = _output(process, command[0], deadline, stop)
+    if process.returncode:
+        said = output.strip().splitlines() or ["no reason given"]
         raise RetryLater(
             f"Prometheus can't be fetched: {command[0]}: {said[-1]}; "
             f"install prometheus, or name its binary in {OVERRIDE}"
         )
 
 
+def _output(process: subprocess.Popen[str], name: str, deadline: float, stop: Event) -> str:
+    while True:
+        try:
+            return process.communicate(timeout=_LOOK)[0]
+        except subprocess.TimeoutExpired:
+            if not stop.is_set() and time.monotonic() < deadline:
+                continue
+            process.kill()
+            why = "was stopped" if stop.is_set() else f"hasn't ended within {_TIMEOUT:g} s"
+            raise RetryLater(f"{name} {why}") from None
+
+
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(lock: Path, stop: Event) -> Iterator[None]:
     with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if stop.wait(_LOOK):
+                    raise RetryLater("stopped while somebody else fetched it") from None
         yield
