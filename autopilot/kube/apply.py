@@ -148,9 +148,19 @@ class Applier:
             gone.append(body)
         return gone
 
-    def forget(self, kind: ResourceType, namespace: str | None, name: str) -> None:
-        """Let go of what is remembered of an object that is no longer wanted."""
-        self._memories.pop((kind.qualified, (namespace or "", name)), None)
+    def forget(self, kind: ResourceType, namespace: str | None, name: str, uid: str = "") -> None:
+        """Let go of what is remembered of an object that is no longer wanted.
+
+        Args:
+            kind: Its kind.
+            namespace: Its namespace.
+            name: Its name.
+            uid: Only of this very object; empty for whatever bears the name.
+        """
+        key = (kind.qualified, (namespace or "", name))
+        memory = self._memories.get(key)
+        if memory is not None and uid in {"", memory.uid}:
+            del self._memories[key]
 
     async def _create(self, kind: ResourceType, body: Body) -> Outcome:
         answer = await self._client.create(kind, body, manager=self._manager, dry_run=self._dry_run)

@@ -123,7 +123,8 @@ def _forgetter(applier: Applier, kind: ResourceType) -> Callable[[Body | None, B
 
     def changed(old: Body | None, new: Body | None) -> None:
         if old is not None and new is None:
-            applier.forget(kind, old["metadata"].get("namespace"), old["metadata"]["name"])
+            meta = old["metadata"]
+            applier.forget(kind, meta.get("namespace"), meta["name"], meta.get("uid", ""))
 
     return changed
 
@@ -160,7 +161,8 @@ def _acting(
     world = {
         need.kind: parts.caches.need(need.kind, parts.scope.selection(need.kind)) for need in needs
     }
-    for cache in world.values():
+    for kind, cache in world.items():
+        cache.on_change(_forgetter(applier, kind))
         # What is observed bears on the deletion of a resource in any phase, too.
         phases = [phase.name for phase in definition.phases]
         cache.on_change(parts.wakes.input(definition, phases, everywhere=False))

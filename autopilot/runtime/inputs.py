@@ -109,15 +109,16 @@ class Listing:
     def __init__(self, kind: str, namespace: str, items: Sequence[Mapping[str, Any]]) -> None:
         self._kind = kind
         self._namespace = namespace
-        self._items = tuple(item if isinstance(item, Item) else Item(item) for item in items)
+        self._bodies = tuple(items)
 
     def __iter__(self) -> Iterator[Item]:
         """The objects, in the order of namespace and name."""
-        return iter(sorted(self._items, key=lambda item: (item.namespace, item.name)))
+        items = (_item(body) for body in self._bodies)
+        return iter(sorted(items, key=lambda item: (item.namespace, item.name)))
 
     def __len__(self) -> int:
         """How many."""
-        return len(self._items)
+        return len(self._bodies)
 
     def __repr__(self) -> str:
         """Short."""
@@ -126,9 +127,11 @@ class Listing:
     def find(self, name: str, namespace: str | None = None) -> Item | None:
         """The object of that name, or None."""
         where = self._namespace if namespace is None else namespace
-        for item in self._items:
-            if item.name == name and item.namespace in (where, ""):
-                return item
+        # Without a view of each body: there may be thousands, and a sync looks for several.
+        for body in self._bodies:
+            meta = body.get("metadata") or {}
+            if meta.get("name") == name and (meta.get("namespace") or "") in (where, ""):
+                return _item(body)
         return None
 
     def get(self, name: str, namespace: str | None = None) -> Item:
@@ -145,7 +148,7 @@ class Listing:
 
     def names(self, limit: int) -> list[str]:
         """The names of at most this many, sorted: for records."""
-        return sorted(item.name for item in self._items[:limit])
+        return sorted(_item(body).name for body in self._bodies[:limit])
 
     def matching(self, selector: Mapping[str, str]) -> Listing:
         """Those whose labels carry all of the selector's pairs."""
@@ -153,7 +156,7 @@ class Listing:
         return Listing(
             self._kind,
             self._namespace,
-            [i for i in self._items if all(i.labels.get(k) == v for k, v in wanted)],
+            [b for b in self._bodies if all(_item(b).labels.get(k) == v for k, v in wanted)],
         )
 
 
@@ -202,6 +205,10 @@ class Inputs:
         if kind not in self._made:
             self._made[kind] = self._kinds[kind]()
         return self._made[kind]
+
+
+def _item(body: Mapping[str, Any]) -> Item:
+    return body if isinstance(body, Item) else Item(body)
 
 
 @overload

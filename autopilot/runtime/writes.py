@@ -239,7 +239,7 @@ class Writer:
             try:
                 body = await self.status(body, patch)
             except ApiError as error:
-                written.unsure = patch if error.transient else None
+                written.unsure = wanted.status if error.transient else None
                 raise
             written.first, written.tick = True, stored_tick(body)
             names = [name for name in wanted.status if name != "nextTick"]
