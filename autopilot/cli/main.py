@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -49,13 +49,19 @@ def cli() -> None:
     """Watches a service mesh's telemetry and moves its traffic."""
 
 
-def main(args: list[str] | None = None) -> Any:
+def main(args: list[str] | None = None) -> NoReturn:
     """Run a verb.
 
     Exit codes: 0 done; 1 failed; 2 what was typed or written is wrong; 130 interrupted.
     """
     try:
-        return cli.main(args=args, prog_name="autopilot", standalone_mode=True)
+        # Not click's own way of ending: to it, an interruption is a failure like any other.
+        sys.exit(cli.main(args=args, prog_name="autopilot", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
     except InvalidInput as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -67,5 +73,3 @@ def main(args: list[str] | None = None) -> Any:
         what = error.strerror or str(error)
         click.echo(f"{error.filename}: {what}" if error.filename else f"error: {what}", err=True)
         sys.exit(2 if error.filename else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -66,6 +66,7 @@ class CanaryDemo:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="autopilot-demo-")))
             box = Box(home / "sandbox", scrape_interval=SCRAPE)
             scaffolding = asyncio.create_task(self._scaffold(home / "canary"))
+            stack.push_async_callback(_end, scaffolding)
             await stack.enter_async_context(box)
             stack.push_async_callback(self._cancel)
             self._introduce(box, self._clock.monotonic() - began)
@@ -209,3 +210,8 @@ def write(out: Path, flights: list[FlightRecord]) -> None:
     """Write the record of all flights."""
     record = {"flights": [flight.encode() for flight in flights]}
     out.write_text(json.dumps(record, indent=2) + "\n")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

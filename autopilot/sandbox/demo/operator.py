@@ -36,6 +36,8 @@ async def command(*arguments: str, timeout: float = 60.0) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # A Ctrl-C is ours alone: we end it.
+        start_new_session=True,
     )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), timeout)
