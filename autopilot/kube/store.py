@@ -160,9 +160,12 @@ class Store:
         key, version, uid = key_of(body), version_of(body), uid_of(body)
         known, grave = self._objects.get(key), self._graves.get(key)
         if known is None:
+            same = grave is not None and grave.uid == uid
             if grave is None or newer(version, grave.version):
-                again = grave is not None and grave.certain and grave.uid == uid
+                again = same and grave is not None and grave.certain
                 self._bury(key, _Grave(uid, version, certain=own or again))
+            elif own and same:
+                self._bury(key, _Grave(uid, grave.version, certain=True))
             return []
         if own:
             if uid_of(known) != uid or known["metadata"].get("finalizers"):

@@ -88,6 +88,18 @@ def test_a_list_that_was_asked_for_before_our_deletion_does_not_bring_the_object
     assert store.replace(Listing([thing("a", 12)], "12"))
 
 
+def test_an_object_that_left_the_selection_and_was_deleted_by_us_stays_gone() -> None:
+    store = Store(lambda body: "outside" not in body["metadata"]["labels"])
+    a = thing("a", 1)
+    store.replace(Listing([a], "1"))
+    outside = thing("a", 2)
+    outside["metadata"]["labels"] = {"outside": "yes"}
+    store.put(outside, own=True)
+    store.drop(a, own=True)
+    assert store.put(thing("a", 3)) == []
+    assert names(store) == []
+
+
 def test_an_early_list_does_not_bring_back_what_came_before_the_one_that_left() -> None:
     store = Store(lambda body: "outside" not in body["metadata"]["labels"])
     store.replace(Listing([], "0"))
