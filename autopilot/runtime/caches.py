@@ -128,8 +128,10 @@ class Caches:
             while not cache.synced.is_set() and not cache.absent:
                 # Nothing tells of a kind that isn't served, so it is looked at now and then.
                 synced = asyncio.create_task(cache.synced.wait())
-                await asyncio.wait({synced}, timeout=0.05)
-                synced.cancel()
+                try:
+                    await asyncio.wait({synced}, timeout=0.05)
+                finally:
+                    synced.cancel()
 
     def _of(self, kind: ResourceType) -> Iterable[Cache]:
         return [cache for (kept, _), cache in self._caches.items() if kept == kind]

@@ -231,5 +231,7 @@ def _settings() -> kopf.OperatorSettings:
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopped}, timeout=seconds)
-    stopped.cancel()
+    try:
+        await asyncio.wait({stopped}, timeout=seconds)
+    finally:
+        stopped.cancel()

@@ -193,7 +193,8 @@ class Runtime:
         work = self._task(self._work(halt), "work")
         patience = self.options.stop_timeout
         try:
-            await asyncio.wait([work, *background], return_when=asyncio.FIRST_COMPLETED)
+            # The relay too: how long the work may go on is bounded from when it is told to stop.
+            await asyncio.wait([work, relay, *background], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             # Whoever cancels instead of setting `stop` doesn't want to wait.
             patience = 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from runtime_kit import MAPS_IN, MAPS_OUT, Box, Outputs, config_map, define, pha
 
 from autopilot.runtime.result import Result
 from autopilot.runtime.schedule import Schedule
+from autopilot.sandbox.apiserver.faults import Fault
 
 
 def keeper() -> Any:
@@ -83,3 +85,38 @@ async def test_a_cache_that_fills_beside_many_resources_looks_through_them_once(
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert len(wakes) == 30
+
+
+async def test_a_sync_that_does_not_end_holds_up_a_stop_no_longer_than_it_may(box: Box) -> None:
+    entered, never = asyncio.Event(), asyncio.Event()
+
+    async def waits(res: Any, inputs: Any, ctx: Any) -> Any:
+        entered.set()
+        await never.wait()
+
+    box.create(ramp())
+    process = await box.run(
+        define(phase("Waiting", waits, initial=True)), wait=False, stop_timeout=0.2
+    )
+    await asyncio.wait_for(entered.wait(), 10)
+    began = time.monotonic()
+    process.stop.set()
+    await asyncio.wait_for(process.task, 5)
+    assert time.monotonic() - began < 2
+
+
+async def test_a_stop_while_caches_fill_leaves_no_task_behind(box: Box) -> None:
+    box.server.faults.add(Fault("latency", verb="list", seconds=5.0))
+    box.create(ramp())
+    process = await box.run(keeper(), wait=False)
+    await asyncio.sleep(0)
+    mine = [asyncio.current_task()]
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+    await process.end()
+    left = [
+        task
+        for task in asyncio.all_tasks()
+        if task not in mine and "Event.wait" in repr(task.get_coro())
+    ]
+    assert left == []
