@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from autopilot.base.errors import AutopilotError
 from autopilot.kube.answers import error_of, read_json
 from autopilot.kube.client import ApiError, Body, Unavailable
 
@@ -77,7 +78,7 @@ class Transport:
             except NO_ANSWER as error:
                 raise self._silent("GET", path, error) from error
             if response.status == 401 and attempt == 1:
-                await self.login.renew(generation)
+                await self._renew(generation)
                 continue
             raise self._refused("watch of", path, response, raw)
         raise AssertionError("unreachable")
@@ -112,7 +113,7 @@ class Transport:
             except NO_ANSWER as error:
                 raise self._silent(method, path, error) from error
             if response.status == 401 and attempt == 1:
-                await self.login.renew(generation)
+                await self._renew(generation)
                 continue
             if response.status >= 300:
                 raise self._refused(method, path, response, raw)
@@ -127,9 +128,25 @@ class Transport:
         await self._watches.close()
         await self._session.close()
 
+    async def _renew(self, generation: int) -> None:
+        try:
+            await self.login.renew(generation)
+        except AutopilotError as error:
+            # A kubeconfig that is being rewritten: bad for this call, not for the process.
+            raise Unavailable(0, "", f"no new login at {self.login.server}: {error}") from error
+
+    async def _identity(self) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self.login.headers()
+        except Exception as error:
+            # Whatever a plugin or a token's file may raise; no request was made.
+            why = f"no login at {self.login.server}: {say(error)}"
+            raise Unavailable(0, "", why) from error
+
     async def _options(self, headers: dict[str, str]) -> dict[str, Any]:
         return {
-            "headers": {**headers, **await self.login.headers()},
+            "headers": {**headers, **await self._identity()},
             "ssl": self.login.ssl,
             "proxy": self.login.proxy,
             "server_hostname": self.login.server_hostname,

@@ -10,7 +10,7 @@ from aiohttp import web
 from kube_help import Scripted, kubeconfig_for
 
 from autopilot.base.errors import InvalidInput
-from autopilot.kube.client import Forbidden
+from autopilot.kube.client import Forbidden, Unavailable
 from autopilot.kube.http import connect
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.login import Login, is_loopback, kubeconfig_path, proxy_for
@@ -119,6 +119,35 @@ async def test_a_token_that_has_run_out_is_read_anew_once_for_many_requests(
     with pytest.raises(Forbidden) as caught:
         await client.get(PODS, "p", "a")
     assert caught.value.status == 401
+    await client.close()
+
+
+async def test_a_login_that_can_not_be_renewed_fails_the_call_as_an_api_does(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    path = tmp_path / "k"
+    write(path, kubeconfig_for(scripted.url, "old"))
+    client = await connect(str(path))
+    scripted.answer = accepting("new")
+    path.write_text("{")
+    with pytest.raises(Unavailable, match="no new login"):
+        await client.get(PODS, "p", "a")
+    write(path, kubeconfig_for(scripted.url, "new"))
+    await client.get(PODS, "p", "a")
+    await client.close()
+
+
+async def test_a_token_that_can_not_be_read_fails_the_call_as_an_api_does(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    client = await connect(write(tmp_path / "k", kubeconfig_for(scripted.url, "t")))
+
+    async def broken(_: object) -> None:
+        raise FileNotFoundError("the token's file is gone")
+
+    client._transport.login._configuration.refresh_api_key_hook = broken
+    with pytest.raises(Unavailable, match="file is gone"):
+        await client.get(PODS, "p", "a")
     await client.close()
 
 
