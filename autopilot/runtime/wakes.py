@@ -65,8 +65,8 @@ class Wakes:
         """The handler for changes of what an operator made: drift."""
         labels = ((new or old or {}).get("metadata") or {}).get("labels") or {}
         key = self._by_uid.get(str(labels.get(OWNER_UID)))
-        if key is not None:
-            self._wake(key)
+        if key is not None and key != _echo_of(old, new):
+            self._wake_key(key, self._curable(key))
 
     def input(
         self, definition: OperatorDefinition, phases: Iterable[str], *, everywhere: bool
@@ -85,15 +85,17 @@ class Wakes:
 
         def changed(old: Body | None, new: Body | None) -> None:
             namespace = str(((new or old or {}).get("metadata") or {}).get("namespace") or "")
-            self._gather(definition.kind.qualified, None if everywhere else namespace, concerned)
+            where = (definition.kind.qualified, None if everywhere else namespace)
+            self._gather(where, concerned, _echo_of(old, new))
 
         return changed
 
-    def _gather(self, kind: str, namespace: str | None, phases: frozenset[str]) -> None:
+    def _gather(
+        self, where: tuple[str, str | None], phases: frozenset[str], whose: Key | None
+    ) -> None:
         if not self._inputs:
             asyncio.get_running_loop().call_soon(self._spread, context=Context())
-        whose = CURRENT.get()
-        known = self._inputs.setdefault((kind, namespace), {})
+        known = self._inputs.setdefault(where, {})
         for phase in phases:
             # An echo of two syncs is news to both.
             known[phase] = whose if known.get(phase, whose) == whose else None
@@ -117,8 +119,21 @@ class Wakes:
     def _wake(self, key: Key, *, fresh: bool = False) -> None:
         if key == CURRENT.get():
             return
+        self._wake_key(key, fresh or self._curable(key))
+
+    def _curable(self, key: Key) -> bool:
         memory = self._memories.get(key)
-        self._wake_key(key, fresh or (memory is not None and memory.input_missing))
+        return memory is not None and memory.input_missing
+
+
+def _echo_of(old: Body | None, new: Body | None) -> Key | None:
+    """Whose own write a change is, and nothing else.
+
+    The answer to an apply also brings what others did since the cache last heard of the object,
+    and the watch won't tell of it again. Status is never ours, so that it changed is news.
+    """
+    news = old is not None and new is not None and old.get("status") != new.get("status")
+    return None if news else CURRENT.get()
 
 
 def _intent(body: Body) -> tuple[Any, ...]:

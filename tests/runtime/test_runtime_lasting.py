@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from runtime_kit import MAPS_IN, MAPS_OUT, Box, Outputs, config_map, define, phase, ramp
 
+from autopilot.runtime.record import Key
 from autopilot.runtime.result import Result
 from autopilot.runtime.schedule import Schedule
+from autopilot.runtime.wakes import CURRENT, Wakes
 from autopilot.sandbox.apiserver.faults import Fault
 
 
@@ -120,3 +122,24 @@ async def test_a_stop_while_caches_fill_leaves_no_task_behind(box: Box) -> None:
         if task not in mine and "Event.wait" in repr(task.get_coro())
     ]
     assert left == []
+
+
+@pytest.mark.parametrize(("ready", "woken"), [(0, 0), (1, 2)], ids=["echo", "news"])
+async def test_what_others_changed_is_news_even_in_the_answer_to_a_write_of_ours(
+    ready: int, woken: int
+) -> None:
+    found: list[Key] = []
+    wakes = Wakes(lambda key, fresh: found.append(key), {})
+    definition = keeper()
+    body = {**ramp(), "metadata": {"name": "r", "namespace": "default", "uid": "u"}}
+    wakes.primary(definition)(None, body)
+    found.clear()
+    labels = {"autopilot.mesh/owner-uid": "u"}
+    before = {"metadata": {"name": "d", "namespace": "default", "labels": labels}, "status": {}}
+    after = {**before, "status": {"ready": ready} if ready else {}, "spec": {"replicas": 2}}
+    token = CURRENT.set(Key(definition.kind.qualified, "default", "r"))
+    wakes.input(definition, ["Keeping"], everywhere=False)(before, after)
+    wakes.owned(before, after)
+    CURRENT.reset(token)
+    await asyncio.sleep(0)
+    assert len(found) == woken
