@@ -47,14 +47,15 @@ class CacheSettings:
     Attributes:
         silence: Seconds without a sign of life (bookmarks count) before the watch is opened anew.
         grace: Seconds without a watch during which what was known still counts.
-        backoff: The waits between failed attempts.
+        backoff: The waits between failed attempts; until the next one nothing that reads the
+            cache can move traffic back, so no more than 10 s.
         strip: Leave managedFields and kubectl's last-applied annotation out of memory.
         settled: Seconds that a watch has to last before its end counts as no failure.
     """
 
     silence: float = 70.0
     grace: float = 30.0
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = field(default_factory=lambda: Backoff(maximum=10.0))
     strip: bool = True
     settled: float = 5.0
 
