@@ -129,7 +129,7 @@ def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -
     lines = [
         f"operator   {project.name} ({kinds})",
         f"context    {client.context}",
-        f"server     {_shown(client)}",
+        f"server     {client.server}",
         f"namespace  {where}",
         f"metrics    {metrics}",
     ]
@@ -139,13 +139,6 @@ def _introduce(wish: Wish, project: Project, client: KubeClient, metrics: str) -
         lines.append("leader election is not in force in this version: run one replica only")
     for line in lines:
         click.echo(line, err=True)
-
-
-def _shown(client: KubeClient) -> str:
-    """The API's address; a sandbox's has its token for a path, which is nobody's business."""
-    if client.context != SANDBOX_CONTEXT:
-        return client.server
-    return client.server.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

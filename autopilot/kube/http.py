@@ -14,7 +14,7 @@ from autopilot.kube.client import (
     Unavailable,
     WatchEvent,
 )
-from autopilot.kube.login import Connection, Login
+from autopilot.kube.login import Connection, Login, shown
 from autopilot.kube.transport import NO_ANSWER, Transport, say
 from autopilot.kube.wire import event_of, lines, needed, path, path_of
 
@@ -61,8 +61,13 @@ class HttpKubeClient(KubeClient):
 
     @property
     def server(self) -> str:
-        """The API's URL, for people."""
-        return self._transport.login.server
+        """The API's URL, for people: see `shown`."""
+        return shown(self._transport.login.server)
+
+    @property
+    def has_secret_path(self) -> bool:
+        """Whether the API's URL holds what may not be shown."""
+        return self.server != self._transport.login.server
 
     @property
     def context(self) -> str:

@@ -51,6 +51,20 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def shown(url: str) -> str:
+    """An API's address as people may see it, in a log or a message.
+
+    Over plain HTTP to this machine the path is what lets one in, as it is for a sandbox: kubectl
+    sends no token there. It is left out, and so are a name and a password in any address.
+    """
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    where = parts.netloc.rpartition("@")[2]
+    hidden = parts.scheme == "http" and is_loopback(url)
+    return f"{parts.scheme}://{where}{'' if hidden else parts.path}"
+
+
 def proxy_for(url: str) -> str | None:
     """The environment's proxy for a URL; never one for a loopback address."""
     parts = urlsplit(url)

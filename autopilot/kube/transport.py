@@ -16,6 +16,7 @@ from yarl import URL
 from autopilot.base.errors import AutopilotError
 from autopilot.kube.answers import error_of, read_json
 from autopilot.kube.client import ApiError, Body, Unavailable
+from autopilot.kube.login import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,9 @@ class Transport:
             await self.login.renew(generation)
         except AutopilotError as error:
             # A kubeconfig that is being rewritten: bad for this call, not for the process.
-            raise Unavailable(0, "", f"no new login at {self.login.server}: {error}") from error
+            raise Unavailable(
+                0, "", f"no new login at {shown(self.login.server)}: {error}"
+            ) from error
 
     async def _identity(self) -> dict[str, str]:
         try:
@@ -141,7 +144,7 @@ class Transport:
                 return await self.login.headers()
         except Exception as error:
             # Whatever a plugin or a token's file may raise; no request was made.
-            why = f"no login at {self.login.server}: {say(error)}"
+            why = f"no login at {shown(self.login.server)}: {say(error)}"
             raise Unavailable(0, "", why) from error
 
     async def _options(self, headers: dict[str, str]) -> dict[str, Any]:
@@ -161,7 +164,7 @@ class Transport:
 
     def _silent(self, method: str, path: str, error: Exception) -> Unavailable:
         why = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else say(error)
-        return Unavailable(0, "", f"{method} {path} at {self.login.server}: {why}")
+        return Unavailable(0, "", f"{method} {path} at {shown(self.login.server)}: {why}")
 
     @staticmethod
     def _refused(method: str, path: str, response: Any, raw: bytes) -> ApiError:

@@ -157,7 +157,7 @@ class _Thread:
     def _registry(self) -> kopf.OperatorRegistry:
         import kopf
 
-        hush()
+        hush(entirely=self._client.has_secret_path)
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, id="connection")(self._login)
         for kind in self._kinds:
@@ -197,13 +197,13 @@ class _Thread:
             self._main.call_soon_threadsafe(call, *arguments)
 
 
-def hush() -> None:
-    """Keep kopf's own lines to the debug level.
+def hush(*, entirely: bool) -> None:
+    """Keep kopf's own lines to the debug level, or off `entirely`: they have the API's full URL.
 
     It warns that it gets no signals, which is by design here; and what it says of the API our
     caches, which watch the same kinds, say as well. That it ended is told by `KopfShell`.
     """
-    debug = logging.getLogger().isEnabledFor(logging.DEBUG)
+    debug = logging.getLogger().isEnabledFor(logging.DEBUG) and not entirely
     logging.getLogger("kopf").setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 

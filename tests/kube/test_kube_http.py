@@ -16,6 +16,7 @@ from autopilot.kube.client import (
 )
 from autopilot.kube.http import PAGE, HttpKubeClient
 from autopilot.kube.kinds import KNOWN, NAMESPACES
+from autopilot.kube.login import shown
 from autopilot.sandbox.apiserver.faults import Fault
 from autopilot.sandbox.apiserver.server import ApiServer
 
@@ -42,11 +43,41 @@ async def test_a_cluster_scoped_object_needs_no_namespace(client: HttpKubeClient
     assert (await client.get(NAMESPACES, "shop"))["metadata"]["name"] == "shop"
 
 
-async def test_the_server_and_the_context_are_told(
+async def test_the_server_and_the_context_are_told_but_not_the_path_that_lets_one_in(
     client: HttpKubeClient, server: ApiServer
 ) -> None:
-    assert client.server == server.kubeconfig()["clusters"][0]["cluster"]["server"]
+    address, _, token = server.kubeconfig()["clusters"][0]["cluster"]["server"].rpartition("/")
+    assert token
+    assert client.server == address
+    assert client.has_secret_path
     assert client.context == "autopilot-sandbox"
+
+
+async def test_an_api_that_is_gone_is_named_without_the_path_that_lets_one_in(
+    client: HttpKubeClient, server: ApiServer
+) -> None:
+    address, _, token = server.kubeconfig()["clusters"][0]["cluster"]["server"].rpartition("/")
+    await server.stop()
+    with pytest.raises(Unavailable) as refused:
+        await client.get(CONFIG_MAPS, "a", "default")
+    assert f"at {address}: " in str(refused.value)
+    assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("http://127.0.0.1:1234/secret", "http://127.0.0.1:1234"),
+        ("http://[::1]:1234/secret/", "http://[::1]:1234"),
+        ("http://localhost:1234", "http://localhost:1234"),
+        ("https://rancher.example/k8s/clusters/c-1", "https://rancher.example/k8s/clusters/c-1"),
+        ("https://127.0.0.1:6443/k8s", "https://127.0.0.1:6443/k8s"),
+        ("https://me:secret@api.example:6443", "https://api.example:6443"),
+        ("api.example", "api.example"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, seen: str) -> None:
+    assert shown(url) == seen
 
 
 async def test_a_name_that_is_taken_is_no_conflict_of_versions(client: HttpKubeClient) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from runtime_kit import PLURAL, RAMP, Box, define, phase, ramp, until
 
-from autopilot.runtime.kopf_shell import KopfShell
+from autopilot.runtime.kopf_shell import KopfShell, hush
 from autopilot.runtime.result import Result
 from autopilot.sandbox.apiserver.faults import Fault
 
@@ -75,3 +75,18 @@ async def test_a_runtime_with_its_shell_serves_and_leaves_quickly(box: Box) -> N
     await process.end()
     assert time.monotonic() - began < 1.0
     await until(lambda: not [t for t in threading.enumerate() if t.name == "kopf"])
+
+
+@pytest.mark.parametrize(("entirely", "said"), [(True, False), (False, True)])
+def test_kopf_is_silent_even_at_the_debug_level_where_the_url_is_a_secret(
+    entirely: bool, said: bool
+) -> None:
+    root, kopf = logging.getLogger(), logging.getLogger("kopf")
+    before = root.level, kopf.level
+    try:
+        root.setLevel(logging.DEBUG)
+        hush(entirely=entirely)
+        assert logging.getLogger("kopf._cogs.clients.api").isEnabledFor(logging.ERROR) is said
+    finally:
+        root.setLevel(before[0])
+        kopf.setLevel(before[1])
