@@ -26,7 +26,8 @@ class RuntimeOptions:
     Attributes:
         work_interval: How often a worker runs when nothing else wakes it.
         config: The `config:` map for workers, not yet typed.
-        workers: How many resources are worked on at once.
+        workers: How many resources are worked on at once; as many as the client has connections, so
+            that a slow API doesn't make a breach wait behind ordinary ticks.
         watch_namespace: The only namespace to serve; empty for all.
         deadline: How long a worker may take.
         dry_run: Decide and log, write nothing.
@@ -40,7 +41,7 @@ class RuntimeOptions:
 
     work_interval: timedelta = timedelta(seconds=5)
     config: Mapping[str, Any] = field(default_factory=dict)
-    workers: int = 8
+    workers: int = 32
     watch_namespace: str = ""
     deadline: timedelta = timedelta(seconds=30)
     dry_run: bool = False

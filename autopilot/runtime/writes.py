@@ -7,12 +7,13 @@ two the process may be killed: the next sync finds the same inputs and does what
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
-from autopilot.kube.client import ApiError, NotFound
+from autopilot.kube.client import ApiError, NotFound, Unavailable
 from autopilot.kube.differ import EVERYTHING, changed
 from autopilot.kube.marks import FINALIZER
 from autopilot.kube.ownership import describe, ownership
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from autopilot.runtime.acting import Acting
     from autopilot.runtime.caches import Caches
     from autopilot.runtime.outputs import OutputSet
+
+PATIENCE = 2.0
+"""Seconds that step (1) may keep a move back waiting; ordinary writes take milliseconds."""
 
 _log = logging.getLogger("autopilot.writes")
 
@@ -137,7 +141,11 @@ class Writer:
         """
         back, rest = self._plan(body, wanted.actions)
         try:
-            body = await self._first(body, wanted, written)
+            async with asyncio.timeout(PATIENCE if back.steps else None):
+                body = await self._first(body, wanted, written)
+        except TimeoutError as error:
+            written.behind = bool(await self._act(back, written))
+            raise Unavailable(0, "Timeout", "the status wasn't written in time") from error
         except NotFound:
             raise
         except ApiError:

@@ -213,3 +213,22 @@ async def test_a_scale_that_the_api_refuses_for_a_while_is_not_contested(box: Bo
     await box.advance(60)
     assert replicas(box) == 0
     assert box.status()["phase"] == "Back"
+
+
+async def test_a_status_write_that_hangs_does_not_keep_a_move_back_waiting(box: Box) -> None:
+    def worker(res: Any, inputs: Any, ctx: Any) -> Any:
+        bad = inputs.configmaps.find("bad") is not None
+        return Result.stay(actions=[split(0 if bad else 50)], status={"step": 0 if bad else 5})
+
+    shop(box)
+    machine = define(
+        phase("Trying", worker, initial=True, inputs=(MAPS_IN,), actions=("split",)),
+        phase("Back", final=True),
+    )
+    await box.run(machine, caches=QUICK)
+    assert weights(box) == HALF
+    box.server.faults.add(Fault("latency", verb="patch", subresource="status", seconds=60))
+    box.create(config_map("bad"))
+    # Well below the client's time-out of 10 s for one call.
+    await until(lambda: weights(box) == BACK, seconds=8)
+    box.server.faults.clear()
