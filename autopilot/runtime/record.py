@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autopilot.base.logs import fields
+from autopilot.runtime.reasons import INPUT_MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,13 +86,16 @@ class SyncRecord:
     def report(self, before: tuple[Any, ...] | None, *, dry_run: bool = False) -> None:
         """Write the decision's log line; quietly when it changes nothing and says nothing new.
 
+        A failure is a warning; an input that isn't there yet is no failure.
+
         Args:
             before: The gist of this resource's last decision.
             dry_run: Whether the changes were only thought of.
         """
         news = self.gist != before or (bool(self.changes) and not dry_run)
+        loud = logging.WARNING if self.error and self.reason != INPUT_MISSING else logging.INFO
         _log.log(
-            logging.INFO if news else logging.DEBUG,
+            loud if news else logging.DEBUG,
             DECISION,
             extra=fields(
                 resource=str(self.key),

@@ -63,6 +63,7 @@ class Memory:
             or one of ours whose answer was lost.
         unsure: The patch of the last step (1) of which no answer came.
         gist: Of the last decision, to tell news from repetition.
+        raised: Where the worker last raised, until it returns, to tell news from repetition.
         hops: Phases entered in a row without staying in one.
         owed: Whether a tick is owed: the sync that it began was refused.
         input_missing: Whether the last sync lacked an input, so that a change of one may cure it.
@@ -73,6 +74,7 @@ class Memory:
     tick: str | None = None
     unsure: Mapping[str, Any] | None = None
     gist: tuple[Any, ...] | None = None
+    raised: tuple[Any, ...] | None = None
     hops: int = 0
     owed: bool = False
     input_missing: bool = False

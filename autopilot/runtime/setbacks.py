@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from typing import Any
 
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.kube.cache import CacheUnavailable
@@ -30,6 +32,8 @@ LONGEST_ASKED = 60.0
 RECHECK = 1.0
 """Seconds until inputs that can't be told are looked at again; a look costs no call."""
 
+_CHAIN = 10
+
 
 class WorkerRaised(RetryLater):
     """An author's function raised something of its own.
@@ -41,6 +45,20 @@ class WorkerRaised(RetryLater):
     def __init__(self, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
         self.error = error
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """What was raised, and where, causes included; but not its text, which may hold numbers."""
+        error: BaseException | None = self.error
+        found: list[Any] = []
+        # A chain may run in a circle.
+        while error is not None and len(found) < _CHAIN:
+            frames = traceback.walk_tb(error.__traceback__)
+            found.append(
+                (type(error), tuple((frame.f_code.co_filename, line) for frame, line in frames))
+            )
+            error = error.__cause__ or error.__context__
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ class Syncer:
 
     def _finish(self, attempt: Attempt, decision: Decision) -> tuple[Ran, str]:
         memory, queue, timer = attempt.memory, self._commons.queue, attempt.timer
-        memory.input_missing = False
+        memory.input_missing, memory.raised = False, None
         if not self._commons.options.dry_run:
             memory.tick, memory.unsure = stored_tick(attempt.body), None
         queue.tick_at(attempt.key, timer.at if timer else None)
@@ -303,11 +303,7 @@ class Syncer:
         attempt.tell()
         attempt.memory.input_missing = setback.input_missing
         if isinstance(error, WorkerRaised):
-            _log.warning(
-                "worker failed",
-                extra=fields(resource=str(attempt.key), phase=attempt.phase.name),
-                exc_info=error.error,
-            )
+            self._tell_raised(attempt, error)
         if isinstance(error, Overran) and error.still is not None:
             self._commons.queue.block(attempt.key)
             error.still.add_done_callback(lambda _: self._commons.queue.unblock(attempt.key))
@@ -318,6 +314,16 @@ class Syncer:
         attempt.record.error = setback.message
         self._note(attempt)
         return self._again_after(attempt, setback), setback.result
+
+    @staticmethod
+    def _tell_raised(attempt: Attempt, error: WorkerRaised) -> None:
+        """The traceback once; each retry that ends at the same place is one line."""
+        about = {"resource": str(attempt.key), "phase": attempt.phase.name}
+        if attempt.memory.raised == error.place:
+            _log.warning("worker failed again", extra=fields(**about, error=str(error)))
+        else:
+            _log.warning("worker failed", extra=fields(**about), exc_info=error.error)
+        attempt.memory.raised = error.place
 
     def _again_after(self, attempt: Attempt, setback: Setback) -> Ran:
         if setback.retry:
