@@ -173,7 +173,9 @@ class Poller:
             self._changed.set()
 
     def _poll(self, group: Group, now: float) -> None:
-        group.due = now + group.interval
+        # On the grid of the first poll: a poll that is late doesn't make all later ones late, and
+        # what was missed altogether isn't made up for.
+        group.due += group.interval * (1 + (now - group.due) // group.interval)
         for entry in group.entries.values():
             if entry.flight is None:
                 self._launch(group, entry)

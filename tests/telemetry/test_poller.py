@@ -310,3 +310,40 @@ async def test_an_idle_poller_does_nothing(rig: Rig) -> None:
     await advance(rig.clock, 3600)
     assert rig.source.asked == []
     assert rig.clock.next_wake() is None
+
+
+class LateClock(VirtualClock):
+    """Wakes a tenth of a second late, as a busy machine does."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds + 0.1)
+
+
+async def test_polls_that_are_late_do_not_drift() -> None:
+    clock = LateClock()
+    source, stop = Source(clock), asyncio.Event()
+    poller = Poller(source, clock, default_interval=5, timeout=3)
+    task = asyncio.create_task(poller.run(stop))
+    reader = MetricsReader(QUERIES, poller, "a", namespace="demo")
+    await reader.plain(a="1")
+    polls: list[float] = []
+    began = clock.monotonic()
+    for _ in range(1010):
+        asked = len(source.asked)
+        await advance(clock, 0.1)
+        polls += [clock.monotonic() - began] * (len(source.asked) - asked)
+        if len(source.asked) > asked:
+            await reader.plain(a="1")
+    assert polls == pytest.approx([5.1 + 5 * n for n in range(len(polls))], abs=0.15)
+    assert len(polls) == 20
+    stop.set()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_polls_that_were_missed_are_not_made_up_for(rig: Rig) -> None:
+    await rig.reader("a").plain(a="1")
+    rig.clock.move(52)
+    await advance(rig.clock, 2.9)
+    assert len(rig.source.asked) == 2
+    await advance(rig.clock, 0.2)
+    assert len(rig.source.asked) == 3
