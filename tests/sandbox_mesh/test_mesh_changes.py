@@ -270,3 +270,18 @@ async def test_an_object_of_a_kind_that_is_not_carried_out_is_told_so(box: Box) 
     event = await box.until_event("NotImplementedBySandbox")
     assert event["involvedObject"]["kind"] == "AuthorizationPolicy"
     assert event["message"] == "ignored: every request is allowed"
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
+async def test_routes_count_whatever_version_they_are_written_in(box: Box, version: str) -> None:
+    async with serving("a", "b") as (a, b):
+        for name, port in (("a", a.port), ("b", b.port)):
+            await box.put(service(name), pod(name, port))
+        await box.put(service("shop", {"app": "a"}))
+        written = f"networking.istio.io/{version}"
+        body = {**virtual_service("shop", weights(0)), "apiVersion": written}
+        where = f"/apis/{written}/namespaces/default/virtualservices"
+        made = await box.client.request("POST", where, body)
+        assert made["apiVersion"] == written
+        await box.up()
+        await box.until_answers("shop", "b")

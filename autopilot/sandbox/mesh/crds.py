@@ -10,6 +10,8 @@ from typing import Any
 
 Body = dict[str, Any]
 
+ISTIO = "networking.istio.io"
+
 _OPEN = "x-kubernetes-preserve-unknown-fields"
 _TEXT: Body = {"type": "string"}
 _INTEGER: Body = {"type": "integer"}
@@ -220,7 +222,8 @@ _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 
 
 def _definition(kind: str, plural: str, group: str, spec: Body, **more: Any) -> Body:
-    versions = more.get("versions", ["v1", "v1beta1"])
+    # As their owners serve them; the first is the one that is stored.
+    versions = ["v1", "v1beta1", *(["v1alpha3"] if group == ISTIO else [])]
     schema = {
         "type": "object",
         "properties": {"spec": spec, "status": {"type": "object", _OPEN: True}},
@@ -259,7 +262,7 @@ def _definition(kind: str, plural: str, group: str, spec: Body, **more: Any) -> 
 
 def crds() -> list[Body]:
     """The definitions, to be applied before anything of these kinds."""
-    istio, security = "networking.istio.io", "security.istio.io"
+    istio, security = ISTIO, "security.istio.io"
     hosts = _column("Hosts", ".spec.hosts")
     return [
         _definition(
