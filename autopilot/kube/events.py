@@ -33,6 +33,7 @@ MESSAGE_LIMIT = 1024
 _EVENTS = KNOWN["events"]
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,127}")
 _REMEMBERED = 4096
+_TELL_EVERY = 60.0
 
 _Key = tuple[str, ...]
 
@@ -112,6 +113,8 @@ class EventRecorder:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._wake = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._untold = 0
+        self._told_at: float | None = None
         self.dropped = 0
         """Events that were neither sent nor counted into another one."""
 
@@ -173,12 +176,23 @@ class EventRecorder:
             _trim(self._held_back)
         elif len(self._waiting) >= self._settings.queue:
             self.dropped += 1
-            _log.warning("too many Events wait, one is dropped", extra=fields(reason=reason))
+            self._tell_dropped(reason)
         else:
             count = 1 + self._held_back.pop(key, 0)
             # Made once: a create that is tried again meets what the first attempt may have made.
             self._waiting[key] = _Waiting(body, count, now, self._suffix(now))
             self._wake.set()
+
+    def _tell_dropped(self, reason: str) -> None:
+        self._untold += 1
+        now = self._clock.monotonic()
+        if self._told_at is not None and now - self._told_at < _TELL_EVERY:
+            return
+        _log.warning(
+            "too many Events wait, some are dropped",
+            extra=fields(count=self._untold, reason=reason),
+        )
+        self._untold, self._told_at = 0, now
 
     def _suffix(self, now: datetime) -> str:
         # Names sort as the Events were recorded, those of one instant too.

@@ -139,6 +139,29 @@ async def test_recording_never_fails_nor_waits(
     assert recorder.dropped == 11
 
 
+async def test_a_flood_of_events_is_told_once_a_minute_with_their_number(
+    client: HttpKubeClient, clock: VirtualClock, about: Body, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = EventSettings(queue=1, burst=1000)
+    recorder = EventRecorder(client, "autopilot.canary", clock=clock, settings=settings)
+
+    def told() -> list[int]:
+        said = "too many Events wait, some are dropped"
+        found = [record for record in caplog.records if record.message == said]
+        return [record.autopilot_fields["count"] for record in found]  # type: ignore[attr-defined]
+
+    for number in range(101):
+        recorder.record(about, "Normal", "Tick", f"message {number}")
+    assert told() == [1]
+    await clock.advance(59)
+    recorder.record(about, "Normal", "Tick", "still too early")
+    assert told() == [1]
+    await clock.advance(2)
+    recorder.record(about, "Normal", "Tick", "a minute later")
+    assert told() == [1, 101]
+    assert recorder.dropped == 102
+
+
 async def test_a_server_that_is_busy_is_asked_again_and_given_up_in_the_end(
     client: HttpKubeClient, server: ApiServer, about: Body
 ) -> None:
