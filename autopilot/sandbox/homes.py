@@ -59,8 +59,8 @@ def root(env: Mapping[str, str] | None = None) -> Path:
     candidates.append(Path(tempfile.gettempdir()) / f"autopilot-{os.getuid()}")
     for candidate in candidates:
         with contextlib.suppress(OSError):
-            _private(candidate)
-            return _private(candidate / "sandbox")
+            private(candidate)
+            return private(candidate / "sandbox")
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise TerminalError(f"no folder for the sandbox's state can be written: {tried}")
 
@@ -119,7 +119,12 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _private(path: Path) -> Path:
+def private(path: Path) -> Path:
+    """A folder, made if need be, that is this user's alone.
+
+    Raises:
+        OSError: It can't be made or written, or is somebody else's.
+    """
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     found = path.stat()
     if found.st_uid != os.getuid():

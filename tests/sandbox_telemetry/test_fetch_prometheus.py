@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,6 +97,28 @@ def test_a_failed_fetch_says_apts_reason_and_leaves_nothing(nowhere: Path) -> No
     with pytest.raises(RetryLater, match="Temporary failure resolving"):
         fetch.ensure_prometheus(nowhere / "cache")
     assert [path.name for path in (nowhere / "cache").iterdir()] == ["lock"]
+
+
+def test_a_home_that_can_not_be_written_leaves_a_private_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = fetch.users_cache()
+    assert place.parent == tmp_path / f"autopilot-{os.getuid()}"
+    assert [path.stat().st_mode & 0o777 for path in (place.parent, place)] == [0o700, 0o700]
+
+
+def test_with_no_folder_at_all_one_line_names_the_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"autopilot-{os.getuid()}").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(TerminalError, match=r"set XDG_CACHE_HOME, .* AUTOPILOT_PROMETHEUS") as told:
+        fetch.users_cache()
+    assert "\n" not in str(told.value)
 
 
 def test_two_at_once_fetch_once(nowhere: Path) -> None:

@@ -6,18 +6,19 @@ installed; what it unpacks to is moved into place at once.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.sandbox.homes import private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,12 +32,37 @@ _PLACE = Path("usr/bin/prometheus")
 
 
 def default_cache() -> Path:
-    """`.cache/autopilot` of the checkout that we run from, else the user's cache folder."""
+    """`.cache/autopilot` of the checkout that we run from, else `users_cache()`."""
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "pyproject.toml").is_file() and os.access(checkout, os.W_OK):
         return checkout / ".cache" / "autopilot" / "prometheus"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "autopilot" / "prometheus"
+    return users_cache()
+
+
+def users_cache() -> Path:
+    """The user's cache folder; where that can't be written, a private temporary one.
+
+    Raises:
+        TerminalError: Neither can be written.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        place = Path(base) / "autopilot" / "prometheus"
+        if os.access(place / "root" / _PLACE, os.X_OK):
+            return place
+        # To try is the only way to know: where root may write anything, some systems still refuse.
+        place.mkdir(parents=True, exist_ok=True)
+        if os.access(place, os.W_OK | os.X_OK):
+            return place
+    place = Path(tempfile.gettempdir()) / f"autopilot-{os.getuid()}"
+    try:
+        # What is run from there must be nobody else's.
+        return private(private(place) / "prometheus")
+    except OSError as error:
+        raise TerminalError(
+            f"no folder for Prometheus can be written ({error}): set XDG_CACHE_HOME, or name its "
+            f"binary in {OVERRIDE}"
+        ) from error
 
 
 def find_prometheus(cache: Path | None = None) -> Path | None:
@@ -142,7 +168,7 @@ def _output(process: subprocess.Popen[str], name: str, deadline: float, stop: Ev
             raise RetryLater(f"{name} {why}") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(lock: Path, stop: Event) -> Iterator[None]:
     with lock.open("w") as file:
         while True:
