@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from autopilot.base.errors import TerminalError
 from autopilot.mesh.actions import Scale, Split
 from autopilot.runtime import reasons
-from autopilot.runtime.outputs import OutputError, OutputSet, read_outputs
+from autopilot.runtime.outputs import OutputSet, read_outputs
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.result import Result
 from autopilot.runtime.status import camel_reason, difference
 from autopilot.spec.model import RESERVED_STATUS, Model
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
     from autopilot.machine.table import PhaseMachine
     from autopilot.mesh.actions import Action
     from autopilot.runtime.definition import OperatorDefinition, PhaseDefinition
-
-
-class Refused(TerminalError):
-    """What a worker answered, or a person wrote, isn't allowed; nothing is written.
-
-    Args:
-        reason: For the condition.
-        message: What is wrong and what would be right.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +96,7 @@ def decide(subject: Subject, result: object) -> Decision:
         phase=subject.phase.name,
         enter=enter,
         status=_status(subject, result.status),
-        outputs=_outputs(subject, result.outputs),
+        outputs=read_outputs(subject.phase, result.outputs, subject.namespace),
         actions=_actions(subject, result.actions),
         reason=reason,
         message=result.message,
@@ -150,13 +137,6 @@ def _target(subject: Subject, result: Result[Any]) -> str | None:
             f"{subject.phase.name} went to {target}; its declared transitions are: {legal}",
         )
     return target
-
-
-def _outputs(subject: Subject, outputs: object) -> tuple[OutputSet, ...]:
-    try:
-        return read_outputs(subject.phase, outputs, subject.namespace)
-    except OutputError as error:
-        raise Refused(error.reason, str(error)) from None
 
 
 def _actions(subject: Subject, actions: object) -> tuple[Action, ...] | None:

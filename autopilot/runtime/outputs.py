@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autopilot.base.errors import TerminalError
 from autopilot.runtime import reasons
 from autopilot.runtime.inputs import Item
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.result import UNCHANGED
 
 if TYPE_CHECKING:
@@ -22,19 +22,6 @@ _SERVERS = ("uid", "resourceVersion", "managedFields", "creationTimestamp", "gen
 """Metadata that only an API server gives: who returns it returns something it was given."""
 
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-
-
-class OutputError(TerminalError):
-    """An output isn't allowed.
-
-    Args:
-        reason: For the condition.
-        message: What is wrong and what would be right.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,7 @@ def read_outputs(phase: PhaseDefinition, outputs: object, namespace: str) -> tup
         namespace: The resource's own; empty for a cluster-scoped one.
 
     Raises:
-        OutputError: A kind isn't declared, or a body isn't allowed.
+        Refused: A kind isn't declared, or a body isn't allowed.
     """
     if outputs is None:
         return ()
@@ -71,7 +58,7 @@ def read_outputs(phase: PhaseDefinition, outputs: object, namespace: str) -> tup
         output = declared.get(attribute)
         if output is None:
             names = ", ".join(declared) or "none"
-            raise OutputError(
+            raise Refused(
                 reasons.UNDECLARED_OUTPUT,
                 f"{phase.name} returned the output {attribute!r}, which it doesn't declare "
                 f"(declared: {names})",
@@ -87,7 +74,7 @@ def _named(outputs: object) -> Iterator[tuple[str, Any]]:
         for field in dataclasses.fields(outputs):
             yield field.name, getattr(outputs, field.name)
     else:
-        raise OutputError(
+        raise Refused(
             reasons.INVALID_OUTPUT,
             f"outputs is an Outputs of the phase, not {type(outputs).__name__}",
         )
@@ -95,7 +82,7 @@ def _named(outputs: object) -> Iterator[tuple[str, Any]]:
 
 def _set(output: Output, value: object, namespace: str) -> OutputSet:
     if isinstance(value, str | Mapping) or not isinstance(value, list | tuple):
-        raise OutputError(
+        raise Refused(
             reasons.INVALID_OUTPUT,
             f"outputs.{output.attribute} is a list: the whole set of that kind",
         )
@@ -103,7 +90,7 @@ def _set(output: Output, value: object, namespace: str) -> OutputSet:
     names = [body["metadata"]["name"] for body in bodies]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise OutputError(
+        raise Refused(
             reasons.INVALID_OUTPUT, f"outputs.{output.attribute} names {', '.join(twice)} twice"
         )
     return OutputSet(output, bodies)
@@ -112,19 +99,19 @@ def _set(output: Output, value: object, namespace: str) -> OutputSet:
 def _body(output: Output, entry: object, namespace: str) -> dict[str, Any]:
     where = f"outputs.{output.attribute}"
     if not isinstance(entry, Mapping):
-        raise OutputError(reasons.INVALID_OUTPUT, f"{where} holds a {type(entry).__name__}")
+        raise Refused(reasons.INVALID_OUTPUT, f"{where} holds a {type(entry).__name__}")
     body = Item(entry).thaw()
     metadata = body.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise OutputError(reasons.INVALID_OUTPUT, f"{where} holds a body without metadata.name")
+        raise Refused(reasons.INVALID_OUTPUT, f"{where} holds a body without metadata.name")
     name = metadata["name"]
     _check_intent(f"{where} {name}", body)
     if not _NAME.match(name):
-        raise OutputError(reasons.INVALID_OUTPUT, f"{where}: {name!r} is no name for Kubernetes")
+        raise Refused(reasons.INVALID_OUTPUT, f"{where}: {name!r} is no name for Kubernetes")
     kind = output.kind
     for key, right in (("apiVersion", kind.api_version), ("kind", kind.kind)):
         if body.setdefault(key, right) != right:
-            raise OutputError(
+            raise Refused(
                 reasons.INVALID_OUTPUT, f"{where} {name} has {key} {body[key]!r}, not {right!r}"
             )
     _check_namespace(f"{where} {name}", metadata, output, namespace)
@@ -135,7 +122,7 @@ def _check_intent(what: str, body: Mapping[str, Any]) -> None:
     given = [f"metadata.{key}" for key in _SERVERS if key in body["metadata"]]
     given += ["status"] if "status" in body else []
     if given:
-        raise OutputError(
+        raise Refused(
             reasons.RETURNED_INPUT,
             f"you returned an input: {what} carries {', '.join(given)}; "
             "an output is an intent, built from the fields that you want",
@@ -145,18 +132,18 @@ def _check_intent(what: str, body: Mapping[str, Any]) -> None:
 def _check_namespace(what: str, metadata: dict[str, Any], output: Output, namespace: str) -> None:
     if not output.kind.namespaced:
         if metadata.pop("namespace", None):
-            raise OutputError(reasons.INVALID_OUTPUT, f"{what} has a namespace, its kind has none")
+            raise Refused(reasons.INVALID_OUTPUT, f"{what} has a namespace, its kind has none")
         if namespace:
-            raise OutputError(
+            raise Refused(
                 reasons.INVALID_OUTPUT,
                 f"{what} is cluster-scoped; a resource in a namespace can't own it",
             )
         return
     if namespace and metadata.setdefault("namespace", namespace) != namespace:
-        raise OutputError(
+        raise Refused(
             reasons.INVALID_OUTPUT,
             f"{what} is for namespace {metadata['namespace']}; a resource owns objects in its "
             f"own namespace only, {namespace}",
         )
     if not metadata.get("namespace"):
-        raise OutputError(reasons.INVALID_OUTPUT, f"{what} needs a namespace")
+        raise Refused(reasons.INVALID_OUTPUT, f"{what} needs a namespace")

@@ -19,8 +19,8 @@ from autopilot.kube.client import (
 from autopilot.kube.ownership import NotOurs
 from autopilot.mesh.errors import Contested, Held, HostTaken, TargetMissing, WouldStarve
 from autopilot.runtime import reasons
-from autopilot.runtime.decide import Refused
 from autopilot.runtime.inputs import InputMissing
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.workers import Overran
 
 PATIENCE = 2

@@ -19,10 +19,10 @@ from autopilot.kube.retry import AtOnce
 from autopilot.runtime import reasons
 from autopilot.runtime.attempt import Attempt
 from autopilot.runtime.closing import Closing, closing_patch, paused_patch, still
-from autopilot.runtime.decide import Refused
 from autopilot.runtime.ending import end, is_held, namespace_leaves
 from autopilot.runtime.queue import Ran
 from autopilot.runtime.record import SyncRecord
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.served import Memory
 from autopilot.runtime.setbacks import Setback, WorkerRaised, setback_of
 from autopilot.runtime.status import difference

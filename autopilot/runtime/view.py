@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from autopilot.base.logs import fields
 from autopilot.kube.marks import PAUSED
 from autopilot.runtime import reasons
-from autopilot.runtime.decide import Refused, describe
+from autopilot.runtime.decide import describe
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.resource import Resource
 from autopilot.runtime.status import parse_time
 from autopilot.spec.model import RESERVED_STATUS

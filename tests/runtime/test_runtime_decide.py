@@ -12,10 +12,11 @@ from runtime_kit import CONFIG_MAPS, MAPS_OUT, RAMP, config_map
 
 from autopilot.mesh.actions import Scale, Split
 from autopilot.runtime.assemble import machine_of
-from autopilot.runtime.decide import Decision, Refused, Subject, changed_status, decide
+from autopilot.runtime.decide import Decision, Subject, changed_status, decide
 from autopilot.runtime.definition import OperatorDefinition, PhaseDefinition
 from autopilot.runtime.inputs import Item
 from autopilot.runtime.outputs import read_outputs
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.result import UNCHANGED, Result
 from autopilot.runtime.status import merged
 from autopilot.spec.model import Model, Spec, Status

@@ -21,8 +21,9 @@ from autopilot.kube.client import (
 from autopilot.kube.ownership import NotOurs
 from autopilot.mesh.errors import Contested, Held, HostTaken, TargetMissing, WouldStarve
 from autopilot.runtime.closing import Closing, closing_patch, held_up, paused_patch, succeeded
-from autopilot.runtime.decide import Decision, Refused
+from autopilot.runtime.decide import Decision
 from autopilot.runtime.inputs import InputMissing
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.setbacks import Setback, WorkerRaised, setback_of
 from autopilot.runtime.status import (
     HISTORY,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from autopilot.runtime.decide import Refused
 from autopilot.runtime.inputs import InputMissing
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.result import Result
 from autopilot.spec.model import Spec, Status
 from autopilot.telemetry.sample import Why
