@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from autopilot.sandbox.control import Wish
     from autopilot.sandbox.state import State
 
 DEFAULT_NAME = "default"
@@ -50,7 +52,11 @@ def up(
 
     if load is not None and not demo_app:
         raise click.UsageError("--load asks the demo app; leave --no-demo-app out")
-    state, already = start(_checked(name), Wish(demo_app, load, scrape_interval))
+    wish = Wish(demo_app, load, scrape_interval)
+    state, already = start(_checked(name), wish)
+    if already and (other := _ignored(name, wish)):
+        again = f"to change that: {_again('down', name)}, then up"
+        click.echo(f"left as it is, started with {other}; {again}", err=True)
     if output != "text":
         _print(state.encode(), output)
     else:
@@ -122,6 +128,26 @@ def fetch(quiet: bool) -> None:
     found = ensure_prometheus()
     if not quiet:
         click.echo(f"Prometheus: {found}")
+
+
+def _ignored(name: str, wish: Wish) -> str:
+    """How a sandbox that is up differs from what the command line asks for; empty if it doesn't."""
+    from autopilot.sandbox.control import asked
+
+    started = asked(name)
+    if started is None:
+        return ""
+    named = click.get_current_context().get_parameter_source
+    pairs = (
+        ("demo_app", "--demo-app" if started.demo_app else "--no-demo-app"),
+        ("load", f"--load {started.load:g}" if started.load else "no --load"),
+        ("scrape_interval", f"--scrape-interval {started.scrape_interval:g}"),
+    )
+    return ", ".join(
+        said
+        for key, said in pairs
+        if named(key) is ParameterSource.COMMANDLINE and getattr(started, key) != getattr(wish, key)
+    )
 
 
 def _checked(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import TerminalError
@@ -27,6 +28,7 @@ DOWN_SECONDS = 20.0
 _started: list[subprocess.Popen[bytes]] = []
 """Supervisors that outlive this process on purpose; a Popen that is dropped would complain."""
 
+_WISH = "wish.json"
 _LOOK = 0.02
 _TAIL = 2000
 
@@ -53,6 +55,18 @@ class Wish:
         if self.load is not None:
             found += ["--load", str(self.load)]
         return found
+
+
+def asked(name: str) -> Wish | None:
+    """What a sandbox that is up was started with; None where that can't be told.
+
+    Raises:
+        InvalidInput: The name can't be a sandbox's.
+    """
+    try:
+        return Wish(**json.loads((homes.home(name) / _WISH).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def up(name: str, wish: Wish) -> tuple[State, bool]:
@@ -104,6 +118,7 @@ def down(name: str) -> bool:
 
 def _spawn(where: Path, wish: Wish) -> subprocess.Popen[bytes]:
     where.mkdir(mode=0o700)
+    (where / _WISH).write_text(json.dumps(asdict(wish)))
     command = [sys.executable, "-m", "autopilot.sandbox.supervisor", "--home", str(where)]
     # A sandbox has its own kubeconfig; what the environment says of others is none of its business.
     env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}

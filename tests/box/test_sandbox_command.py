@@ -72,7 +72,15 @@ def test_up_status_kubeconfig_and_down(shell: Shell) -> None:
     again = shell("up")
     assert again.returncode == 0
     assert "already up" in again.stdout
-    assert shell.state() == state
+    assert again.stderr == ""
+    other = shell("up", "--load", "50", "--scrape-interval", "0.5", "--no-demo-app", "-o", "json")
+    assert other.returncode == 2
+    other = shell("up", "--load", "50", "--scrape-interval", "0.5", "-o", "json")
+    assert other.returncode == 0
+    assert other.stderr == (
+        "left as it is, started with no --load; to change that: autopilot sandbox down, then up\n"
+    )
+    assert decode(json.loads(other.stdout)) == shell.state() == state
 
     path = Path(shell("kubeconfig").stdout.strip())
     assert path.stat().st_mode & 0o777 == 0o600
