@@ -44,8 +44,8 @@ def _project(path: Path) -> Findings:
     project = load(path)
     found = definitions(project, fresh=True)
     kinds = ", ".join(f"{one.kind.kind} ({len(one.phases)} phases)" for one in found)
-    stale = generate(project.root, check=True).stale
-    notes = list(project.notes)
+    outcome = generate(project.root, check=True)
+    stale, notes = outcome.stale, list(outcome.notes)
     if stale:
         more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
         notes.append(f"{stale[0]}{more} isn't up to date; run `autopilot generate`")

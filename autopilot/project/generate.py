@@ -36,7 +36,7 @@ class Outcome:
         begun: Files that are the author's from now on, such as a new phase's worker.
         unchanged: How many generated files were as they should be.
         diffs: By file, what changed, as a unified diff.
-        notes: The project's own.
+        notes: The project's own, and its models'.
     """
 
     root: Path
@@ -73,7 +73,9 @@ def generate(start: Path, *, check: bool = False) -> Outcome:
             write(project.root / name, text)
     if check and any(name.endswith("/spec.py") for name in missing):
         return outcome
-    for name, text in _ours(project).items():
+    found = _models(project)
+    outcome.notes += tuple(note for one in found for note in one.notes)
+    for name, text in _ours(project, found).items():
         path = project.root / name
         before = content(path)
         if before == text:
@@ -112,11 +114,13 @@ def workers(operator: OperatorSpec, module: str) -> dict[str, str]:
     }
 
 
-def _ours(project: Project) -> dict[str, str]:
-    """Every generated file, by its path in the project."""
-    found: list[Models] = []
+def _models(project: Project) -> list[Models]:
     with importable(project.root, project.package, fresh=True):
-        found = [models(project.module(operator), project.root) for operator in project.operators]
+        return [models(project.module(operator), project.root) for operator in project.operators]
+
+
+def _ours(project: Project, found: list[Models]) -> dict[str, str]:
+    """Every generated file, by its path in the project."""
     files: dict[str, str] = {}
     for operator, made in zip(project.operators, found, strict=True):
         module = project.module(operator)

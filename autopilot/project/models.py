@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from autopilot.base.errors import InvalidInput, Problem
@@ -16,6 +17,7 @@ from autopilot.spec.model import RESERVED_STATUS, Config, FreeConfig, Model, Spe
 from autopilot.spec.schema import NotStructural, structural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
 M = TypeVar("M", bound=Model)
@@ -29,11 +31,13 @@ class Models:
         spec: What users write.
         status: What workers remember.
         config: The `config:` map; takes any key where the author gives no model.
+        notes: What is no error, but hardly meant.
     """
 
     spec: type[Spec]
     status: type[Status]
     config: type[Config]
+    notes: tuple[str, ...] = ()
 
     @property
     def has_config(self) -> bool:
@@ -59,7 +63,7 @@ def models(dotted: str, root: Path) -> Models:
     ]
     if problems or spec is None or status is None or config is None:
         raise InvalidInput(problems)
-    return Models(spec, status, config)
+    return Models(spec, status, config, tuple(_plain((spec, status), found)))
 
 
 def _model(found: ModuleType, name: str, base: type[M], problems: list[Problem]) -> type[M] | None:
@@ -100,6 +104,34 @@ def _without_schema(model: type[Model], found: ModuleType) -> list[Problem]:
         hint = "use types that JSON has"
         return [Problem(_file(found), 0, model.__name__, error.message.splitlines()[0], hint)]
     return []
+
+
+def _plain(tops: Sequence[type[BaseModel]], found: ModuleType) -> Iterator[str]:
+    """A note for each nested model whose fields don't become camelCase."""
+    waiting, seen = list(tops), set[type[BaseModel]]()
+    while waiting:
+        model = waiting.pop(0)
+        if model in seen:
+            continue
+        seen.add(model)
+        waiting += [one for info in model.model_fields.values() for one in _nested(info.annotation)]
+        snakes = [
+            name
+            for name, info in model.model_fields.items()
+            if "_" in (info.serialization_alias or info.alias or name).strip("_")
+        ]
+        if snakes and not issubclass(model, Model):
+            yield (
+                f"{_file(found)}: {model.__name__} is a plain pydantic model: {', '.join(snakes)} "
+                f"stays as it is in the CRD, not camelCase; derive it from autopilot.Model"
+            )
+
+
+def _nested(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field's type names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in _nested(part)]
 
 
 def _file(found: ModuleType) -> str:

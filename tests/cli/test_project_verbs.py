@@ -202,3 +202,41 @@ def test_graph_draws_the_phases(project: Path) -> None:
 def test_graph_needs_no_worker_to_be_importable(project: Path) -> None:
     (project / "note_operator/workers/processing.py").write_text("import nonesuch\n")
     assert autopilot("graph", "-o", "mermaid", cwd=project).returncode == 0
+
+
+PLAIN = """
+from pydantic import BaseModel
+
+from autopilot import Model
+
+
+class Deep(BaseModel):
+    min_requests: int = 1
+
+
+class Fine(BaseModel):
+    word: str = ""
+
+
+class Good(Model):
+    max_rate: float = 1
+    deep: dict[str, list[Deep] | None] = {}
+
+
+class Spec(BaseSpec):
+    good: Good = Good()
+    fine: Fine | None = None
+"""
+
+
+@pytest.mark.parametrize("verb", ["generate", "validate"])
+def test_a_nested_model_that_is_no_model_of_autopilots_is_named(project: Path, verb: str) -> None:
+    spec = project / "note_operator/spec.py"
+    head, _, _ = spec.read_text().partition("class Spec")
+    rest = "\n\nclass Status(BaseStatus):\n    pass\n\n\nclass Config(BaseConfig):\n    pass\n"
+    spec.write_text(head + PLAIN + rest)
+    done = autopilot(verb, cwd=project)
+    notes = [line for line in done.stderr.splitlines() if "plain pydantic" in line]
+    assert len(notes) == 1, done.stderr
+    assert "note_operator/spec.py: Deep is a plain pydantic model: min_requests stays" in notes[0]
+    assert "derive it from autopilot.Model" in notes[0]
