@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autopilot.telemetry.promql import one_of, quote, regex
-from autopilot.telemetry.query import PART, Parts, Target, plain_parts, values_of
+from autopilot.telemetry.query import PART, Parts, Target, plain_parts, seconds_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,6 +58,11 @@ class IstioFamily:
     def batch(self) -> int:
         """Up to 100 targets in one request."""
         return BATCH
+
+    @property
+    def span(self) -> float:
+        """The window in seconds."""
+        return seconds_of(self.window)
 
     @property
     def timed(self) -> bool:
@@ -154,6 +159,11 @@ class EnvoyFamily:
     def batch(self) -> int:
         """One: pods carry no label with their workload's name."""
         return 1
+
+    @property
+    def span(self) -> float:
+        """The window in seconds."""
+        return seconds_of(self.window)
 
     @property
     def timed(self) -> bool:

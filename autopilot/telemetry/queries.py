@@ -121,6 +121,11 @@ class TemplateFamily:
         return 1
 
     @property
+    def span(self) -> float:
+        """A template's window, if it has one, is its author's business."""
+        return 0.0
+
+    @property
     def timed(self) -> bool:
         """Only if the template adds an `at` part (see `query.PART`)."""
         return False

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from autopilot.base import durations
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,6 +20,14 @@ PART = "part"
 behind it, `of` how many the whole route had, `at` the unix time of the scrape behind the value,
 `of_at` the same for the route. A query template may use it too, with `label_replace` and `or`.
 """
+
+
+def seconds_of(window: str) -> float:
+    """A window as PromQL spells it, in seconds; 0 for a spelling that only PromQL knows."""
+    try:
+        return durations.parse(window).total_seconds()
+    except ValueError:
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,11 @@ class Family(Protocol):
     @property
     def timed(self) -> bool:
         """Whether the answer carries the time of its scrape."""
+        ...
+
+    @property
+    def span(self) -> float:
+        """The window in seconds; 0 where the query doesn't say."""
         ...
 
     def promql(self, targets: Sequence[Target]) -> str:

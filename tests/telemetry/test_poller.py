@@ -205,18 +205,19 @@ async def test_the_back_off_never_exceeds_the_interval(rig: Rig) -> None:
     assert 28 <= len(rig.source.asked) <= 34
 
 
-async def test_what_is_older_than_three_intervals_and_15_seconds_is_stale(rig: Rig) -> None:
+@pytest.mark.parametrize(("window", "known"), [("5s", 20), ("40s", 20), ("2m", 60)])
+async def test_what_is_older_than_20_seconds_and_half_its_window_is_stale(
+    rig: Rig, window: str, known: int
+) -> None:
     rig.source.frozen_at = rig.clock.now().timestamp()
     reader = rig.reader("a")
-    whys = []
-    for _ in range(5):
-        whys.append((await reader.error_rate(name="web-1")).why)
+    for _ in range(0, known + 5, 5):
+        assert (await reader.error_rate(name="web-1", interval=window)).why is Why.KNOWN
         await advance(rig.clock, 5)
-    assert whys == [Why.KNOWN, Why.KNOWN, Why.KNOWN, Why.KNOWN, Why.STALE]
-    sample = reader.reads[-1]
-    assert (sample.value, sample.requests) == (None, None)
+    sample = await reader.error_rate(name="web-1", interval=window)
+    assert (sample.why, sample.value, sample.requests) == (Why.STALE, None, None)
     assert sample.at is not None
-    assert "20.0 s ago" in sample.detail
+    assert f"{known + 5}.0 s ago" in sample.detail
 
 
 @pytest.mark.parametrize(
