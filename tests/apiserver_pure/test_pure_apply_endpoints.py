@@ -7,7 +7,8 @@ from autopilot.sandbox.apiserver.core import WriteOptions
 from autopilot.sandbox.apiserver.errors import ApiError
 from autopilot.sandbox.apiserver.fieldset import paths
 from autopilot.sandbox.apiserver.store import Store
-from autopilot.sandbox.apiserver.writes import APPLY, Patch, Target, patch
+from autopilot.sandbox.apiserver.target import Target
+from autopilot.sandbox.apiserver.writes import APPLY, Patch, patch
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",

@@ -14,6 +14,7 @@ from autopilot.sandbox.apiserver.fields import (
     structure_for,
 )
 from autopilot.sandbox.apiserver.fieldset import compare, difference, intersection, paths, union
+from autopilot.sandbox.apiserver.managers import APPLY, UPDATE, Writer
 from autopilot.sandbox.apiserver.patch import PatchError
 
 DEPLOYMENT = structure_for("apps", "Deployment", None)
@@ -36,10 +37,8 @@ def applied(live, intent, manager="me", force=False, now="T1", structure=DEPLOYM
     result = apply(
         live,
         intent,
-        manager=manager,
+        Writer(manager, APPLY, "apps/v1", sub),
         force=force,
-        api_version="apps/v1",
-        subresource=sub,
         now=now,
         structure=structure,
     )
@@ -52,9 +51,7 @@ def updated(before, after, manager="editor", now="T1", structure=DEPLOYMENT, sub
     result = record_update(
         before,
         after,
-        manager=manager,
-        api_version="apps/v1",
-        subresource=sub,
+        Writer(manager, UPDATE, "apps/v1", sub),
         now=now,
         structure=structure,
     )
@@ -438,25 +435,17 @@ def test_an_item_that_its_applier_drops_is_lost_to_who_changed_a_part_of_it():
 
 
 def test_an_applier_has_one_entry_whatever_version_it_speaks_and_an_updater_one_each():
-    def write(call, obj, body, version, **more):
-        return call(
-            obj,
-            body,
-            manager="me",
-            api_version=version,
-            subresource="",
-            now="T",
-            structure=CUSTOM,
-            **more,
-        )
+    def by(operation, version):
+        return Writer("me", operation, version)
 
-    obj = write(apply, None, custom({"free": {"a": 1}}), "e/v1", force=False)
-    obj = write(apply, obj, custom({"free": {"b": 1}}), "e/v2", force=False)
+    more = {"now": "T", "structure": CUSTOM}
+    obj = apply(None, custom({"free": {"a": 1}}), by(APPLY, "e/v1"), force=False, **more)
+    obj = apply(obj, custom({"free": {"b": 1}}), by(APPLY, "e/v2"), force=False, **more)
     assert [e["apiVersion"] for e in obj["metadata"]["managedFields"]] == ["e/v2"]
     assert obj["spec"] == {"free": {"b": 1}}
     for version in ("e/v1", "e/v2"):
         added = {**obj["spec"], "map": {version: {"a": 1}, **obj["spec"].get("map", {})}}
-        obj = write(record_update, obj, {**obj, "spec": added}, version)
+        obj = record_update(obj, {**obj, "spec": added}, by(UPDATE, version), **more)
     assert sorted(e["apiVersion"] for e in obj["metadata"]["managedFields"]) == [
         "e/v1", "e/v2", "e/v2",
     ]  # fmt: skip

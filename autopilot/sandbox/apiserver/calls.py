@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from autopilot.sandbox.apiserver import errors
 from autopilot.sandbox.apiserver.core import WriteOptions, shown
 from autopilot.sandbox.apiserver.selectors import SelectorError, parse_fields, parse_labels
+from autopilot.sandbox.apiserver.target import Target
 from autopilot.sandbox.apiserver.watchers import Selection
-from autopilot.sandbox.apiserver.writes import Target
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest

@@ -11,7 +11,7 @@ from autopilot.sandbox.apiserver.deletion import (
     delete,
     without_finalizer,
 )
-from autopilot.sandbox.apiserver.writes import Target
+from autopilot.sandbox.apiserver.target import Target
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core
     from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind
-    from autopilot.sandbox.apiserver.writes import Target
+    from autopilot.sandbox.apiserver.target import Target
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"

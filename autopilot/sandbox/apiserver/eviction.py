@@ -13,7 +13,7 @@ from autopilot.sandbox.apiserver.selectors import parse_labels
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core
     from autopilot.sandbox.apiserver.encoding import Body
-    from autopilot.sandbox.apiserver.writes import Target
+    from autopilot.sandbox.apiserver.target import Target
 
 _BUDGETS = "poddisruptionbudgets.policy"
 

@@ -18,7 +18,7 @@ from autopilot.sandbox.apiserver.fieldset import (
     union,
     without,
 )
-from autopilot.sandbox.apiserver.managers import APPLY, UPDATE, Managers, Writer
+from autopilot.sandbox.apiserver.managers import UPDATE, Managers, Writer
 from autopilot.sandbox.apiserver.merging import merge, prune
 from autopilot.sandbox.apiserver.patch import PatchError
 from autopilot.sandbox.apiserver.structure import ListStructure, structure_for
@@ -65,14 +65,12 @@ class ApplyConflict(Exception):
         self.message = message
 
 
-def apply(  # noqa: PLR0913
+def apply(
     live: dict[str, Any] | None,
     applied: dict[str, Any],
+    writer: Writer,
     *,
-    manager: str,
     force: bool,
-    api_version: str,
-    subresource: str,
     now: str,
     structure: ListStructure,
 ) -> dict[str, Any]:
@@ -82,10 +80,8 @@ def apply(  # noqa: PLR0913
         live: The object as it is; None makes it.
         applied: All that the manager wants of it; a part that a subresource doesn't write (like
             `status`) has to be taken out by the caller.
-        manager: The field manager.
+        writer: Who applies.
         force: Take over what others own with another value.
-        api_version: The version that the request speaks.
-        subresource: Like `status`; empty for the object itself.
         now: RFC 3339, for `managedFields[].time`.
         structure: How the kind's lists merge.
 
@@ -98,17 +94,16 @@ def apply(  # noqa: PLR0913
     """
     if (applied.get("metadata") or {}).get("managedFields"):
         raise PatchError(400, "BadRequest", "metadata.managedFields must be nil")
-    writer = Writer(manager, APPLY, api_version, subresource)
     if live is None:
         return _apply(None, applied, writer, True, now, structure)
     try:
         result = _apply(live, applied, writer, force, now, structure)
     except _Conflicts as conflicts:
-        allowed = _last_applied_fields(live, structure) if manager == _KUBECTL else {}
+        allowed = _last_applied_fields(live, structure) if writer.manager == _KUBECTL else {}
         if any(difference(fields, allowed) for _, fields in conflicts.found):
             raise _worded(conflicts.found) from None
         result = _apply(live, applied, writer, True, now, structure)
-    return _sync_last_applied(result, applied) if manager == _KUBECTL else result
+    return _sync_last_applied(result, applied) if writer.manager == _KUBECTL else result
 
 
 class _Conflicts(Exception):
@@ -213,13 +208,11 @@ def _sync_last_applied(result: dict[str, Any], applied: dict[str, Any]) -> dict[
     return {**result, "metadata": {**metadata, "annotations": annotations}}
 
 
-def record_update(  # noqa: PLR0913
+def record_update(
     before: dict[str, Any] | None,
     after: dict[str, Any],
+    writer: Writer,
     *,
-    manager: str,
-    api_version: str,
-    subresource: str,
     now: str,
     structure: ListStructure,
 ) -> dict[str, Any]:
@@ -231,9 +224,7 @@ def record_update(  # noqa: PLR0913
     Args:
         before: The object before the write; None where the write makes it.
         after: The object as written.
-        manager: The field manager.
-        api_version: The version that the request speaks.
-        subresource: Like `status`; empty for the object itself.
+        writer: Who updates.
         now: RFC 3339, for `managedFields[].time`.
         structure: How the kind's lists merge.
 
@@ -241,9 +232,14 @@ def record_update(  # noqa: PLR0913
         `after` with its managedFields.
     """
     written = (after.get("metadata") or {}).get("managedFields")
-    if not subresource and isinstance(written, list) and len(written) == 1 and not written[0]:
+    if (
+        not writer.subresource
+        and isinstance(written, list)
+        and len(written) == 1
+        and not written[0]
+    ):
         return Managers(None).write_to(after)
-    managers = Managers(before if subresource or not written else after)
+    managers = Managers(before if writer.subresource or not written else after)
     if not len(managers):
         managers = Managers(before)
     if before is not None and not len(managers):
@@ -251,7 +247,6 @@ def record_update(  # noqa: PLR0913
     change = compare(before or {}, after, structure)
     changed = without(change.set_, _NOT_OWNED)
     if changed or change.removed:
-        writer = Writer(manager, UPDATE, api_version, subresource)
         managers.take(union(changed, change.removed))
         if changed:
             managers.put(writer, union(managers.fields(writer), changed), now)

@@ -8,7 +8,8 @@ from autopilot.sandbox.apiserver import deletion, errors, eviction, scaling, wri
 from autopilot.sandbox.apiserver.core import Core, shown
 from autopilot.sandbox.apiserver.listing import Lister
 from autopilot.sandbox.apiserver.negotiation import PROTOBUF, decode, media_type
-from autopilot.sandbox.apiserver.writes import Patch, Target
+from autopilot.sandbox.apiserver.target import Target
+from autopilot.sandbox.apiserver.writes import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.apiserver import errors, writes
 from autopilot.sandbox.apiserver.causes import Cause
-from autopilot.sandbox.apiserver.writes import Patch, Target
+from autopilot.sandbox.apiserver.writes import Patch
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core, WriteOptions
     from autopilot.sandbox.apiserver.encoding import Body
     from autopilot.sandbox.apiserver.kinds import Kind, ScalePaths
+    from autopilot.sandbox.apiserver.target import Target
 
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

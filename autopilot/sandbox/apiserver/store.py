@@ -17,8 +17,9 @@ from autopilot.sandbox.apiserver.encoding import Body, copied
 from autopilot.sandbox.apiserver.housekeeping import Housekeeper
 from autopilot.sandbox.apiserver.kinds import Kind, Registry
 from autopilot.sandbox.apiserver.selectors import parse_labels
+from autopilot.sandbox.apiserver.target import Target
 from autopilot.sandbox.apiserver.watchers import Selection, Watcher
-from autopilot.sandbox.apiserver.writes import Patch, Target
+from autopilot.sandbox.apiserver.writes import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

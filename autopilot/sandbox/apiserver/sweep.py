@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.sandbox.apiserver import crdrules
 from autopilot.sandbox.apiserver.deletion import DeleteOptions, delete, without_finalizer
-from autopilot.sandbox.apiserver.writes import Target
+from autopilot.sandbox.apiserver.target import Target
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.core import Core

@@ -11,6 +11,13 @@ from autopilot.sandbox.apiserver.causes import Cause
 from autopilot.sandbox.apiserver.core import Core, WriteOptions, structure_of
 from autopilot.sandbox.apiserver.encoding import Body, metadata_of
 from autopilot.sandbox.apiserver.jsonvalue import json_equal
+from autopilot.sandbox.apiserver.target import (
+    Target,
+    check_identity,
+    check_namespace,
+    named_as,
+    typed,
+)
 
 if TYPE_CHECKING:
     from autopilot.sandbox.apiserver.kinds import Kind
@@ -19,16 +26,6 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a write is about."""
-
-    kind: Kind
-    namespace: str
-    name: str = ""
-    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def create(core: Core, target: Target, body: Body, options: WriteOptions) -> Bod
         ApiError: 409 AlreadyExists, 404 without its namespace, 403 in one that ends, 400, 422.
     """
     kind = target.kind
-    body = _named_as(target, metadata.tidy(kind, _typed(kind, body)))
+    body = named_as(target, metadata.tidy(kind, typed(kind, body)))
     if metadata_of(body).get("resourceVersion"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     given = body["metadata"]
@@ -71,7 +68,7 @@ def update(core: Core, target: Target, body: Body, options: WriteOptions) -> Bod
         ApiError: 404, 409 where a precondition fails, 400, 422.
     """
     kind = target.kind
-    body = _typed(kind, body)
+    body = typed(kind, body)
     live = core.read(kind, target.namespace, target.name)
     if kind.custom and not metadata_of(body).get("resourceVersion"):
         why = "Invalid value: 0x0: must be specified for an update"
@@ -133,7 +130,7 @@ def replace(core: Core, target: Target, live: Body, body: Body, options: WriteOp
 
 def _admitted(target: Target, live: Body, body: Body, options: WriteOptions) -> Body:
     kind = target.kind
-    _check_identity(target, body, live["metadata"])
+    check_identity(target, body, live["metadata"])
     given = metadata.keep_server_owned(body["metadata"], live["metadata"])
     given["resourceVersion"] = live["metadata"]["resourceVersion"]
     if target.subresource == "status":
@@ -171,6 +168,8 @@ def _apply(
     core: Core, target: Target, live: Body | None, applied: Any, options: WriteOptions
 ) -> tuple[Body, bool]:
     from autopilot.sandbox.apiserver.fields import ApplyConflict, apply
+    from autopilot.sandbox.apiserver.managers import APPLY as BY_APPLY
+    from autopilot.sandbox.apiserver.managers import Writer
 
     kind = target.kind
     if not options.manager:
@@ -182,23 +181,21 @@ def _apply(
         )  # fmt: skip
     if not isinstance(applied, dict):
         raise errors.bad_request("an applied configuration is an object")
-    applied = _named_as(target, metadata.tidy(kind, _typed(kind, applied, strict=True)))
+    applied = named_as(target, metadata.tidy(kind, typed(kind, applied, strict=True)))
     if metadata_of(applied).get("managedFields"):
         raise errors.bad_request("metadata.managedFields must be nil")
     if live is None and target.subresource:
         raise errors.not_found(kind, target.name)
     if live is not None:
-        _check_identity(target, applied, live["metadata"])
+        check_identity(target, applied, live["metadata"])
     wanted = _written_here(target, admission.pruned(kind, applied, options))
     given = {k: v for k, v in wanted["metadata"].items() if k not in ("uid", "resourceVersion")}
     try:
         after = apply(
             live,
             {**wanted, "metadata": given},
-            manager=options.manager,
+            Writer(options.manager, BY_APPLY, kind.api_version, target.subresource),
             force=options.force,
-            api_version=kind.api_version,
-            subresource=target.subresource,
             now=core.stamp(),
             structure=structure_of(kind),
         )
@@ -236,7 +233,7 @@ def _timeless(body: Body) -> Body:
 
 def _add(core: Core, target: Target, body: Body, options: WriteOptions, *, applied: bool) -> Body:
     kind, given = target.kind, body["metadata"]
-    _check_namespace(core, target)
+    check_namespace(core, target)
     given = {key: value for key, value in given.items() if key not in metadata.SERVER_OWNED}
     if kind.namespaced:
         given["namespace"] = target.namespace
@@ -260,13 +257,12 @@ def _recorded(
 ) -> Body:
     """A body whose managedFields tell who wrote what."""
     from autopilot.sandbox.apiserver.fields import record_update
+    from autopilot.sandbox.apiserver.managers import UPDATE, Writer
 
     return record_update(
         before,
         after,
-        manager=options.manager,
-        api_version=target.kind.api_version,
-        subresource=target.subresource,
+        Writer(options.manager, UPDATE, target.kind.api_version, target.subresource),
         now=core.stamp(),
         structure=structure_of(target.kind),
     )
@@ -281,82 +277,3 @@ def _desired(kind: Kind, body: Body) -> Body:
 def _same(one: Body, other: Body) -> bool:
     """Equal as JSON; in Python alone, 1 would be true and 0 false."""
     return one == other and json_equal(one, other)
-
-
-def _typed(kind: Kind, body: Any, *, strict: bool = False) -> Body:
-    if not isinstance(body, dict):
-        raise errors.bad_request("couldn't get version/kind; json parse error: not an object")
-    strict = strict or kind.custom
-    if strict and not (body.get("apiVersion") and body.get("kind")):
-        missing = "apiVersion" if body.get("kind") else "Kind"
-        raise errors.bad_request(f"Object '{missing}' is missing in the request body")
-    if body.get("apiVersion", kind.api_version) != kind.api_version:
-        raise errors.bad_request(
-            f"the API version in the data ({body['apiVersion']}) does not match the expected API "
-            f"version ({kind.api_version})"
-        )
-    if body.get("kind", kind.kind) != kind.kind:
-        raise errors.bad_request(
-            f"the kind in the data ({body['kind']}) does not match the expected kind ({kind.kind})"
-        )
-    rest = {key: value for key, value in body.items() if key not in ("apiVersion", "kind")}
-    return {"apiVersion": kind.api_version, "kind": kind.kind, **rest}
-
-
-def _named_as(target: Target, body: Body) -> Body:
-    given = dict(body["metadata"])
-    if not target.kind.namespaced:
-        given.pop("namespace", None)
-    elif given.get("namespace", target.namespace) != target.namespace:
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    else:
-        given["namespace"] = target.namespace
-    if target.name:
-        if given.get("name", target.name) != target.name:
-            raise _wrong_name(given["name"], target.name)
-        given["name"] = target.name
-    return {**body, "metadata": given}
-
-
-def _wrong_name(found: str, wanted: str) -> errors.ApiError:
-    return errors.bad_request(
-        f"the name of the object ({found}) does not match the name on the URL ({wanted})"
-    )
-
-
-def _check_identity(target: Target, body: Body, live: Body) -> None:
-    given = body["metadata"]
-    if given.get("name", target.name) != target.name:
-        raise _wrong_name(given["name"], target.name)
-    if target.kind.namespaced and given.get("namespace", target.namespace) != target.namespace:
-        raise errors.bad_request(
-            f"the namespace of the object ({given['namespace']}) does not match the namespace on "
-            f"the URL ({target.namespace})"
-        )
-    if given.get("uid") and given["uid"] != live["uid"]:
-        why = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: "
-        raise errors.conflict(target.kind, target.name, why + live["uid"])
-    if given.get("resourceVersion", live["resourceVersion"]) not in (live["resourceVersion"], ""):
-        raise errors.conflict(target.kind, target.name, errors.MODIFIED)
-
-
-def _check_namespace(core: Core, target: Target) -> None:
-    if not target.kind.namespaced:
-        return
-    space = core.database.get("namespaces", "", target.namespace)
-    if space is None:
-        details = {"name": target.namespace, "kind": "namespaces"}
-        message = f'namespaces "{target.namespace}" not found'
-        raise errors.ApiError(404, "NotFound", message, details)
-    if "deletionTimestamp" in space.body["metadata"]:
-        why = (
-            f"unable to create new content in namespace {target.namespace} because it is being "
-            "terminated"
-        )
-        message = f"namespace {target.namespace} is being terminated"
-        cause = {
-            "reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace",
-        }  # fmt: skip
-        raise errors.forbidden(target.kind, target.name, why, [cause])
