@@ -14,14 +14,17 @@ import random
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.base.timestamps import stamp
 from autopilot.kube.client import AlreadyExists, ApiError, Body, KubeClient, NotFound
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.retry import Backoff
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _log = logging.getLogger(__name__)
 
@@ -259,7 +262,7 @@ class EventRecorder:
         series = self._sent.get(key)
         if series is not None:
             count = series.count + waiting.count
-            patch = {"count": count, "lastTimestamp": _stamp(waiting.last)}
+            patch = {"count": count, "lastTimestamp": stamp(waiting.last)}
             try:
                 await self._client.patch(
                     _EVENTS, series.name, series.namespace, patch, manager=self._component
@@ -289,8 +292,8 @@ class EventRecorder:
             },
             **waiting.body,
             "count": waiting.count,
-            "firstTimestamp": _stamp(waiting.last),
-            "lastTimestamp": _stamp(waiting.last),
+            "firstTimestamp": stamp(waiting.last),
+            "lastTimestamp": stamp(waiting.last),
             "source": {"component": self._component},
             "reportingComponent": self._component,
             "reportingInstance": self._instance[:128],
@@ -312,10 +315,6 @@ def cut(message: str) -> str:
     if len(raw) <= MESSAGE_LIMIT:
         return message
     return raw[: MESSAGE_LIMIT - 3].decode(errors="ignore") + "..."
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _trim(table: OrderedDict[Any, Any]) -> None:

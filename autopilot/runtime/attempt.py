@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.base.timestamps import render_time
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.runtime import reasons
 from autopilot.runtime.caches import snapshot
@@ -20,7 +21,7 @@ from autopilot.runtime.closing import (
 from autopilot.runtime.context import Context
 from autopilot.runtime.decide import Decision, Subject, changed_status, decide
 from autopilot.runtime.setbacks import WorkerRaised
-from autopilot.runtime.status import Entered, difference, render_time
+from autopilot.runtime.status import Entered, difference
 from autopilot.runtime.timers import Timer, timer_after
 from autopilot.runtime.view import NeedsAsync, WorkerLog, resource_of, stored_phase, stored_status
 from autopilot.runtime.workers import is_async

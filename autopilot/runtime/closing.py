@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autopilot.base.timestamps import render_time
 from autopilot.runtime import reasons
 from autopilot.runtime.status import (
     Condition,
@@ -12,7 +13,6 @@ from autopilot.runtime.status import (
     conditions,
     difference,
     phase_fields,
-    render_time,
     without,
 )
 from autopilot.runtime.view import stored_status

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from autopilot.base.timestamps import render_time, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 HISTORY = 10
 """How many phase changes a status keeps."""
@@ -56,22 +58,6 @@ class Entered:
     message: str = ""
 
 
-def render_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, like `2026-01-01T12:00:00.000000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def parse_time(text: object) -> datetime | None:
-    """Read RFC 3339; None for anything else, as a hand may have written it."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def camel_reason(text: str, fallback: str) -> str:
     """A reason as the API accepts it: letters, digits, `_`, `,` and `:`, a letter first."""
     found = re.sub(r"[^A-Za-z0-9_,:]", "", text).lstrip("0123456789_,:").rstrip(",:")
@@ -110,7 +96,7 @@ def _condition(
     status = "True" if wanted.status else "False"
     reason = camel_reason(wanted.reason, wanted.type)
     message = wanted.message[:MESSAGE]
-    since = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    since = stamp(now)
     if old is not None and old.get("status") == status:
         since = str(old.get("lastTransitionTime") or since)
         if old.get("reason") == reason and not refresh:

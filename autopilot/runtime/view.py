@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import ValidationError
 
 from autopilot.base.logs import fields
+from autopilot.base.timestamps import parse_time
 from autopilot.kube.marks import PAUSED
 from autopilot.runtime import reasons
 from autopilot.runtime.decide import describe
 from autopilot.runtime.refused import Refused
 from autopilot.runtime.resource import Resource
-from autopilot.runtime.status import parse_time
 from autopilot.spec.model import RESERVED_STATUS
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autopilot.base.timestamps import parse_time, render_time
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.kube.client import (
     AlreadyExists,
@@ -33,9 +34,7 @@ from autopilot.runtime.status import (
     conditions,
     difference,
     merged,
-    parse_time,
     phase_fields,
-    render_time,
 )
 from autopilot.runtime.timers import Moment, Timer, timer_after, timer_at_start
 from autopilot.runtime.view import is_paused

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.timestamps import parse_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def human_duration(seconds: float) -> str:
@@ -32,17 +36,6 @@ def human_duration(seconds: float) -> str:
 
 def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
-
-
-def parse_time(text: Any) -> datetime | None:
-    """A timestamp of an object; None where it isn't one."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def age(since: Any, now: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autopilot.base.timestamps import parse_time
 from autopilot.sandbox.apiserver import ages
 
 if TYPE_CHECKING:
@@ -238,10 +239,10 @@ def job_completions(obj: dict[str, Any], now: datetime) -> str:
 
 def job_duration(obj: dict[str, Any], now: datetime) -> str:
     """How long a job ran."""
-    started = ages.parse_time(status_of(obj).get("startTime"))
+    started = parse_time(status_of(obj).get("startTime"))
     if started is None:
         return ""
-    ended = ages.parse_time(status_of(obj).get("completionTime")) or now
+    ended = parse_time(status_of(obj).get("completionTime")) or now
     return ages.human_duration((ended - started).total_seconds())
 
 

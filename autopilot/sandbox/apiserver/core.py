@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from autopilot.base.timestamps import stamp
 from autopilot.sandbox.apiserver import errors, events
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Core:
 
     def stamp(self) -> str:
         """The time as metadata writes it."""
-        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return stamp(self.clock.now())
 
     def remember_gone(self, uid: str) -> None:
         """Note that an owner is gone: its kind may be gone too when its dependents are judged."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from autopilot.base.timestamps import stamp
 from autopilot.sandbox.apiserver import crdrules, errors
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _ending(core: Core, kind: Kind, live: Body, finalizers: list[str], grace: in
     first = "deletionTimestamp" not in given
     if first or grace < int(given.get("deletionGracePeriodSeconds", 0)):
         at = core.clock.now() + timedelta(seconds=grace)
-        given["deletionTimestamp"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        given["deletionTimestamp"] = stamp(at)
         given["deletionGracePeriodSeconds"] = grace
     if first and "generation" in given:
         given["generation"] += 1

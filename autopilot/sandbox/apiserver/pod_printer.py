@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autopilot.base.timestamps import parse_time
 from autopilot.sandbox.apiserver import ages
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def restarts(pod: dict[str, Any], now: datetime) -> str:
         moment
         for one in _statuses(pod)
         if (last := (one.get("lastState") or {}).get("terminated"))
-        and (moment := ages.parse_time(last.get("finishedAt")))
+        and (moment := parse_time(last.get("finishedAt")))
     ]
     if count and ended:
         return f"{count} ({ages.human_duration((now - max(ended)).total_seconds())} ago)"

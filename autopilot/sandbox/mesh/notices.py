@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
+from autopilot.base.timestamps import stamp
 from autopilot.kube.client import AlreadyExists, ApiError
 from autopilot.kube.kinds import KNOWN
 
@@ -55,7 +56,7 @@ class Reporter:
             self._told.add(name)
 
     def _event(self, notice: Notice, name: str) -> dict[str, Any]:
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = stamp(self._clock.now())
         meta = notice.about["metadata"]
         about = {
             "apiVersion": notice.about.get("apiVersion", ""),

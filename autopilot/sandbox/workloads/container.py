@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from autopilot.base.timestamps import stamp
 from autopilot.sandbox.workloads.app import Identity, PodApp, Ports, Upstreams
 from autopilot.sandbox.workloads.behaviour import (
     Behaviour,
@@ -14,7 +15,7 @@ from autopilot.sandbox.workloads.behaviour import (
     container_ports,
     workload_of,
 )
-from autopilot.sandbox.workloads.objects import Body, is_ready, meta, spec, stamp, status
+from autopilot.sandbox.workloads.objects import Body, is_ready, meta, spec, status
 from autopilot.sandbox.workloads.pod_status import Container
 from autopilot.sandbox.workloads.ports import published
 from autopilot.sandbox.workloads.wire import Request

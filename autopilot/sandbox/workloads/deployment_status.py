@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autopilot.base.timestamps import parse_time, stamp
 from autopilot.sandbox.workloads.objects import (
     Body,
     condition,
     meta,
-    parse_time,
     spec,
-    stamp,
     status,
 )
 from autopilot.sandbox.workloads.templates import wanted_replicas

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
+
+from autopilot.base.timestamps import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 Body = dict[str, Any]
 Key = tuple[str, str]
@@ -78,16 +80,6 @@ def owner_reference(owner: Body) -> Body:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """A time as Kubernetes writes it."""
-    return datetime.fromisoformat(text) if text else None
-
-
-def stamp(at: datetime) -> str:
-    """A time as Kubernetes writes it: whole seconds, UTC."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def condition(body: Body, kind: str) -> Body | None:

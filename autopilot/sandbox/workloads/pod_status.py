@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autopilot.sandbox.workloads.objects import Body, condition, spec, stamp, status
+from autopilot.base.timestamps import stamp
+from autopilot.sandbox.workloads.objects import Body, condition, spec, status
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autopilot.base.timestamps import parse_time
 from autopilot.kube.client import ApiError
 from autopilot.sandbox.workloads.objects import (
     Body,
@@ -14,7 +15,6 @@ from autopilot.sandbox.workloads.objects import (
     is_ready,
     labels,
     meta,
-    parse_time,
     selects,
     spec,
 )

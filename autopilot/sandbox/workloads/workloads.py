@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.base.timestamps import stamp
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.kube.client import AlreadyExists, ApiError
 from autopilot.kube.kinds import NODES
@@ -21,7 +22,6 @@ from autopilot.sandbox.workloads.objects import (
     meta,
     selects,
     spec,
-    stamp,
 )
 from autopilot.sandbox.workloads.queue import Key, WorkQueue
 from autopilot.sandbox.workloads.world import (
