@@ -6,25 +6,10 @@ Both are pure: the random numbers come from the caller, so a test can seed them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from autopilot.kube.client import Conflict
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
-
-    from autopilot.base.clock import Clock
-
-T = TypeVar("T")
-
-
-class Policy(Protocol):
-    """How long to wait before the next attempt."""
-
-    def delay(self, attempt: int, rng: random.Random) -> float:
-        """Seconds to wait after failed attempt number `attempt` (from 0)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +56,3 @@ class AtOnce:
     def delay(self, attempt: int, rng: random.Random) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 0)."""
         return rng.random() * self.spread * (attempt + 1)
-
-
-async def retry_conflicts(
-    attempt: Callable[[], Awaitable[T]],
-    *,
-    clock: Clock,
-    rng: random.Random,
-    policy: AtOnce | None = None,
-) -> T:
-    """Call `attempt`, which reads and then writes, again after each resourceVersion conflict.
-
-    Raises:
-        Conflict: It conflicted once more than the policy allows.
-    """
-    policy = policy or AtOnce()
-    for number in range(policy.attempts):
-        try:
-            return await attempt()
-        except Conflict:
-            await clock.sleep(policy.delay(number, rng))
-    return await attempt()

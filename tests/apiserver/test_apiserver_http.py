@@ -153,7 +153,7 @@ async def test_the_journal_knows_every_call(api: Api) -> None:
     assert made.user_agent == "tester/1"
     assert made.content_type == "application/json"
     assert api.server.requests.total == 2
-    assert api.server.requests.counts["create", "configmaps"] == 1
+    assert api.server.requests.matching(verb="create", resource="configmaps") == [made]
     over_http = await api.ok("GET", "/sandbox/requests")
     assert over_http["total"] == 2
     await api.ok("DELETE", "/sandbox/requests")

@@ -45,6 +45,17 @@ async def test_a_write_whose_answer_is_lost_uses_its_tick_up(
     assert box.status()["step"] == 3
 
 
+async def test_a_conflict_that_stays_is_tried_again_five_times_and_then_waits(box: Box) -> None:
+    box.create(ramp())
+    box.server.faults.add(
+        Fault("status", verb="patch", resource=PLURAL, subresource="status", status=409)
+    )
+    await box.run(climber(), caches=QUICK)
+    assert [one.status for one in box.writes() if one.subresource == "status"] == [409] * 6
+    assert box.clock.monotonic() == 0.0
+    assert box.clock.next_wake() is not None
+
+
 async def test_a_phase_that_was_entered_with_a_wait_keeps_it_when_the_answer_is_lost(
     box: Box,
 ) -> None:

@@ -97,7 +97,6 @@ class Handler:
         record.verb, record.resource = call.verb, call.kind.resource
         record.namespace, record.name = call.namespace or "", call.name
         record.subresource = call.subresource
-        self._journal.counts[call.verb, call.kind.resource] += 1
         struck = self._faults.strike(record)
         if struck:
             await _suffer(struck, call)

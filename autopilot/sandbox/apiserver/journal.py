@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ class Journal:
 
     def __init__(self, *, size: int = 10_000) -> None:
         self.total = 0
-        self.counts: Counter[tuple[str, str]] = Counter()
         self._latest: deque[Request] = deque(maxlen=size)
 
     def __iter__(self) -> Iterator[Request]:
@@ -60,7 +59,6 @@ class Journal:
     def clear(self) -> None:
         """Forget the requests and count from zero."""
         self.total = 0
-        self.counts.clear()
         self._latest.clear()
 
     def as_data(self) -> dict[str, Any]:
