@@ -212,6 +212,11 @@ def test_the_command_can_be_ended_and_the_sandbox_stays(shell: Shell) -> None:
 
 
 def test_interrupting_up_ends_what_it_has_started(shell: Shell) -> None:
+    # A Prometheus that never answers: nothing is up before the interrupt comes.
+    never = shell.home / "never-ready"
+    never.write_text('#!/bin/sh\n[ "$1" = --version ] || exec sleep 60\n')
+    never.chmod(0o755)
+    shell.env["AUTOPILOT_PROMETHEUS"] = str(never)
     call = "from autopilot.cli.main import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", call, "sandbox", "up"],
