@@ -1,4 +1,4 @@
-"""The turns of the work queue: which resource is in what circumstances, and when it runs again.
+"""The turns of the work queue: in what circumstances a resource is, and what is done.
 
 Level-triggered: a sync looks at the world as it is, never at what woke it. Whether the timer fired
 or the phase is new is all that a turn says.
@@ -16,7 +16,7 @@ from autopilot.base.errors import AutopilotError
 from autopilot.base.logs import fields
 from autopilot.kube.client import Conflict, NotFound
 from autopilot.kube.retry import AtOnce
-from autopilot.runtime import reasons
+from autopilot.runtime import pace, reasons
 from autopilot.runtime.attempt import Attempt
 from autopilot.runtime.closing import Closing, closing_patch, paused_patch, still
 from autopilot.runtime.ending import end, is_held, namespace_leaves
@@ -25,16 +25,8 @@ from autopilot.runtime.record import SyncRecord
 from autopilot.runtime.refused import Refused
 from autopilot.runtime.served import Memory
 from autopilot.runtime.setbacks import Setback, WorkerRaised, setback_of
-from autopilot.runtime.status import difference
-from autopilot.runtime.timers import Moment, timer_at_start
-from autopilot.runtime.view import (
-    is_leaving,
-    is_paused,
-    next_tick,
-    stored_phase,
-    stored_status,
-    stored_tick,
-)
+from autopilot.runtime.timers import Moment
+from autopilot.runtime.view import is_leaving, is_paused, stored_phase
 from autopilot.runtime.wakes import CURRENT
 from autopilot.runtime.workers import Overran
 
@@ -49,15 +41,6 @@ if TYPE_CHECKING:
     from autopilot.runtime.served import Commons, Served
 
 _log = logging.getLogger("autopilot.sync")
-
-HOPS = 10
-"""So many phases in a row are entered at once; a machine that never stays goes on by the timer."""
-
-LONGEST_ACTING = 10.0
-"""The longest back-off, in seconds, of a resource that acts on the mesh."""
-
-LONGEST_BEHIND = 2.0
-"""The longest wait, in seconds, before a move back that failed is tried again."""
 
 
 class Syncer:
@@ -137,50 +120,19 @@ class Syncer:
                 return await self._pause(attempt, again=leaving)
             if leaving:
                 return await self._end(attempt)
-            self._see(attempt)
+            pace.see(attempt)
             phase = self._phase(attempt)
             if phase.final:
                 return await self._rest(attempt)
             decision = await attempt.ask()
             await attempt.write(decision)
         except Conflict:
-            self._use_up(attempt)
+            pace.use_up(attempt)
             attempt.tell()
             raise
         except Exception as error:
             return await self._set_back(attempt, error)
         return self._finish(attempt, decision)
-
-    def _see(self, attempt: Attempt) -> None:
-        """Settle whether the sync is due, where the queue can't know."""
-        memory, queue, key = attempt.memory, self._commons.queue, attempt.key
-        stored, tick = stored_phase(attempt.body), stored_tick(attempt.body)
-        at = timer_at_start(
-            next_tick(attempt.body),
-            now=attempt.began,
-            interval=self._commons.settings.work_interval,
-        )
-        if memory.phase is None and stored:
-            attempt.due = attempt.due or at is None
-            if at is not None and queue.schedule.timer(key) is None:
-                queue.tick_at(key, at)
-        elif not stored or (memory.phase != stored and (tick is None or tick == memory.tick)):
-            attempt.due = True
-        elif tick != memory.tick or self._was_made(attempt):
-            # Another process, or a write of ours whose answer was lost, has used the tick up.
-            attempt.due = at is None
-            queue.tick_at(key, at)
-            memory.unsure, memory.owed = None, False
-        attempt.due = attempt.due or memory.owed
-        memory.owed = False
-        memory.phase, memory.tick = stored or attempt.phase.name, tick
-        attempt.record.due = attempt.due
-
-    @staticmethod
-    def _was_made(attempt: Attempt) -> bool:
-        """Whether a step (1) of which no answer came was made nevertheless."""
-        unsure = attempt.memory.unsure
-        return unsure is not None and not difference(stored_status(attempt.body), unsure)
 
     @staticmethod
     def _phase(attempt: Attempt) -> PhaseDefinition:
@@ -195,37 +147,11 @@ class Syncer:
         return attempt.phase
 
     def _finish(self, attempt: Attempt, decision: Decision) -> tuple[Ran, str]:
-        memory, queue, timer = attempt.memory, self._commons.queue, attempt.timer
-        memory.input_missing, memory.raised = False, None
-        if not self._commons.options.dry_run:
-            memory.tick, memory.unsure = stored_tick(attempt.body), None
-        queue.tick_at(attempt.key, timer.at if timer else None)
-        if decision.enter is None:
-            memory.hops = 0
-        elif not self._commons.options.dry_run:
-            self._enter(attempt, decision.enter, timed=timer is not None and timer.at is not None)
-        else:
-            interval = self._commons.settings.work_interval.total_seconds()
-            queue.tick_at(attempt.key, attempt.began.monotonic + interval)
+        attempt.memory.input_missing, attempt.memory.raised = False, None
+        pace.after_decision(attempt, decision)
         attempt.tell()
         self._note(attempt)
         return Ran(), "success"
-
-    def _enter(self, attempt: Attempt, name: str, *, timed: bool) -> None:
-        """A new phase is looked at at once; it is due at once unless its timer was set."""
-        memory, queue, key = attempt.memory, self._commons.queue, attempt.key
-        memory.phase = name
-        memory.hops += 1
-        phase = attempt.served.definition.phase(name)
-        if timed:
-            queue.schedule.renew(key)
-        if phase is not None and phase.final:
-            queue.tick_at(key, None)
-        elif memory.hops > HOPS and not timed:
-            interval = self._commons.settings.work_interval.total_seconds()
-            queue.tick_at(key, attempt.began.monotonic + interval)
-        else:
-            queue.wake(key, due=not timed)
 
     async def _pause(self, attempt: Attempt, *, again: bool) -> tuple[Ran, str]:
         """Workers and writes rest. Hazards at their deadline will be exempt, once there are any.
@@ -234,9 +160,7 @@ class Syncer:
             attempt: The sync.
             again: Look again after a while: nothing tells when the namespace goes.
         """
-        interval = self._commons.settings.work_interval.total_seconds()
-        at = attempt.began.monotonic + interval if again else None
-        self._commons.queue.tick_at(attempt.key, at)
+        self._commons.queue.tick_at(attempt.key, pace.one_interval(attempt) if again else None)
         # As after a restart: what is stored decides when it is due again.
         attempt.memory.phase = None
         patch = paused_patch(attempt.body, attempt.began.wall)
@@ -278,28 +202,13 @@ class Syncer:
         served.primary.observe(body)
         return body
 
-    def _use_up(self, attempt: Attempt) -> None:
-        """A tick whose step (1) was written is used up, whatever failed afterwards.
-
-        Unless a phase is to be entered: its stored tick is the old one, until step (3).
-        """
-        memory, written = attempt.memory, attempt.written
-        entering = attempt.record.enter is not None
-        if written.first:
-            memory.tick, memory.unsure = written.tick, None
-        elif written.unsure is not None and not entering:
-            memory.unsure = written.unsure
-        if written.first and not entering and attempt.timer is not None:
-            attempt.due = False
-            self._commons.queue.tick_at(attempt.key, attempt.timer.at)
-
     async def _set_back(self, attempt: Attempt, error: Exception) -> tuple[Ran, str]:
         setback = setback_of(error, attempt.number)
         if setback is None:
             # Nobody expected this. The next try settles anew whether it is due.
             attempt.memory.phase = None
             raise error
-        self._use_up(attempt)
+        pace.use_up(attempt)
         attempt.tell()
         attempt.memory.input_missing = setback.input_missing
         if isinstance(error, WorkerRaised):
@@ -313,7 +222,7 @@ class Syncer:
         attempt.record.reason, attempt.record.message = setback.reason, setback.message
         attempt.record.error = setback.message
         self._note(attempt)
-        return self._again_after(attempt, setback), setback.result
+        return pace.after_setback(attempt, setback), setback.result
 
     @staticmethod
     def _tell_raised(attempt: Attempt, error: WorkerRaised) -> None:
@@ -324,19 +233,6 @@ class Syncer:
         else:
             _log.warning("worker failed", extra=fields(**about), exc_info=error.error)
         attempt.memory.raised = error.place
-
-    def _again_after(self, attempt: Attempt, setback: Setback) -> Ran:
-        if setback.retry:
-            at_most = LONGEST_ACTING if attempt.phase.actions and setback.after is None else None
-            at_most = LONGEST_BEHIND if attempt.written.behind else at_most
-            return Ran(failed=True, owed=attempt.due, after=setback.after, at_most=at_most)
-        attempt.memory.owed = attempt.due
-        if setback.reason == reasons.INVALID_SPEC:
-            self._commons.queue.tick_at(attempt.key, None)
-        elif self._commons.queue.schedule.timer(attempt.key) is None:
-            interval = self._commons.settings.work_interval.total_seconds()
-            self._commons.queue.tick_at(attempt.key, attempt.began.monotonic + interval)
-        return Ran()
 
     async def _show(self, attempt: Attempt, setback: Setback) -> None:
         try:
