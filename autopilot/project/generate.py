@@ -11,7 +11,7 @@ from autopilot.project.importing import importable
 from autopilot.project.load import load
 from autopilot.project.manifests import deploy
 from autopilot.project.models import models
-from autopilot.project.naming import variables
+from autopilot.project.naming import variables, worker_names
 from autopilot.project.python_files import generated
 from autopilot.project.templates import render
 from autopilot.spec.operator_config import OperatorConfig
@@ -106,11 +106,10 @@ def _begun(project: Project) -> dict[str, str]:
 def workers(operator: OperatorSpec, module: str) -> dict[str, str]:
     """A worker to fill in for each phase that has one, and the finalizer's."""
     names = variables(operator, module)
-    phases = [*names["working"], *([names["finalizer"]] if names["finalizer"] else [])]  # type: ignore[misc]
     folder = f"{module.replace('.', '/')}/workers"
     return {
         f"{folder}/{phase.module}.py": render("common/worker.py.j2", {**names, "phase": phase})
-        for phase in phases
+        for phase in worker_names(operator)
     }
 
 

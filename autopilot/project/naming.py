@@ -110,6 +110,13 @@ def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
+def worker_names(operator: OperatorSpec) -> list[PhaseNames]:
+    """All that have a worker: the phases that aren't final, and the finalizer if there is one."""
+    finalizer = finalizer_names(operator)
+    working = [phase for phase in phase_names(operator) if not phase.final]
+    return [*working, *([finalizer] if finalizer else [])]
+
+
 def variables(operator: OperatorSpec, module: str) -> dict[str, object]:
     """What every template may use.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autopilot.project.naming import variables
+from autopilot.project.naming import variables, worker_names
 from autopilot.project.templates import render
 from autopilot.spec.names import snake
 from autopilot.telemetry.queries import QuerySet, QueryTemplate, python_name
@@ -57,7 +57,7 @@ def queries_of(operator: OperatorSpec) -> QuerySet:
 def generated(operator: OperatorSpec, module: str, *, has_config: bool) -> dict[str, str]:
     """The generated modules of one kind, by their path relative to its module's folder."""
     names = variables(operator, module)
-    readers = [*names["working"], *([names["finalizer"]] if names["finalizer"] else [])]  # type: ignore[misc]
+    readers = worker_names(operator)
     queries = query_names(queries_of(operator), {query.name for query in operator.queries})
     exported = [f"{reader.name}{what}" for reader in readers for what in ("Inputs", "Outputs")]
     more = {

@@ -19,7 +19,7 @@ from autopilot.sandbox.upstream import MeshUpstreams
 from autopilot.sandbox.workloads.workloads import Workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from autopilot.sandbox.mesh.controller import Mesh
 
@@ -77,10 +77,10 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         await client.close()
 
 
-async def _until(part: object, stop: asyncio.Event) -> None:
+async def _until(part: Awaitable[None], stop: asyncio.Event) -> None:
     """Run a part; its end, however it comes, is the end of all."""
     try:
-        await part  # type: ignore[misc]
+        await part
     finally:
         stop.set()
 

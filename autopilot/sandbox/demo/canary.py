@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,17 +179,15 @@ class CanaryDemo:
             self._flight = flight
             weather = None
             if number == 1:
-                rough = Weather(
-                    box,
-                    operator,
-                    client,
-                    self._observer,
-                    lambda text, f=flight: self._show.event(f.at, text, style="yellow"),  # type: ignore[misc]
-                )
+                tell = partial(self._tell, flight)
+                rough = Weather(box, operator, client, self._observer, tell)
                 weather = rough.fly_through
                 flight.record.checks = rough.checks
             flights.append(await flight.fly(weather))
         return flights
+
+    def _tell(self, flight: Flight, text: str) -> None:
+        self._show.event(flight.at, text, style="yellow")
 
     def _heard(self, line: Line) -> None:
         if self._flight is not None and line.get("msg") == "decision":

@@ -107,9 +107,10 @@ class Show:
     def phases(self, flights: Sequence[FlightRecord]) -> None:
         """The table of phases and times."""
         table = Table(title="Phases", title_justify="left", title_style="bold")
-        for column, justify in (("flight", "left"), ("phase", "left"), ("at", "right")):
-            table.add_column(column, justify=justify)  # type: ignore[arg-type]
-        table.add_column("stayed", justify="right")
+        for column in ("flight", "phase"):
+            table.add_column(column)
+        for column in ("at", "stayed"):
+            table.add_column(column, justify="right")
         for flight in flights:
             ends = [mark.at for mark in flight.phases[1:]] + [flight.seconds]
             for index, (mark, end) in enumerate(zip(flight.phases, ends, strict=True)):

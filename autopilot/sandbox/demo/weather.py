@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from autopilot.kube.kinds import KNOWN
@@ -66,11 +67,14 @@ class Weather:
         )
         for weight, trouble in troubles:
             await self._observer.until(
-                lambda wanted=weight: self.weight == wanted,  # type: ignore[misc]
+                partial(self._has_reached, weight),
                 what=f"the canary at {weight} %",
                 timeout=40,
             )
             await trouble()
+
+    def _has_reached(self, weight: int) -> bool:
+        return self.weight == weight
 
     async def kill_operator(self) -> None:
         """SIGKILL in the middle of a step, then a new process."""
