@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from autopilot.base.errors import TerminalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -96,3 +96,41 @@ class Child:
         deadline = time.monotonic() + seconds
         while self.running and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+
+
+class Restartable:
+    """A server in a child process, which may be started again after a stop.
+
+    Args:
+        directory: Its own.
+        log: The name of its log in there.
+    """
+
+    def __init__(self, directory: Path, log: str) -> None:
+        self.directory = directory
+        self.log = directory / log
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 when it doesn't run."""
+        return self._child.pid if self._child else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._child is not None and self._child.running
+
+    async def _launch(self, argv: Sequence[str], ready: Callable[[Child], Awaitable[None]]) -> None:
+        """Start it and wait until it is ready; ended again where it doesn't get so far."""
+        child = self._child = Child(argv, log=self.log)
+        try:
+            await ready(child)
+        except BaseException:
+            await child.stop(grace=1)
+            raise
+
+    async def _end(self) -> None:
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None

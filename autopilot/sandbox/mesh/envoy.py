@@ -13,7 +13,7 @@ from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.sandbox.mesh import files
 from autopilot.sandbox.mesh.admin import Admin
 from autopilot.sandbox.mesh.listeners import BUCKETS, path_source
-from autopilot.sandbox.process import Child
+from autopilot.sandbox.process import Child, Restartable
 
 LOG = "envoy.log"
 _READY = 15.0
@@ -23,7 +23,7 @@ _WATCHES = 8
 _MAX_CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 
 
-class EnvoyProcess:
+class EnvoyProcess(Restartable):
     """The sandbox's Envoy; may be started again after a stop, on the same admin port.
 
     Args:
@@ -31,9 +31,7 @@ class EnvoyProcess:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.log = directory / LOG
-        self._child: Child | None = None
+        super().__init__(directory, LOG)
         self._port = 0
         self._version = ""
 
@@ -43,19 +41,9 @@ class EnvoyProcess:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def pid(self) -> int:
-        """Its process id; 0 when it doesn't run."""
-        return self._child.pid if self._child else 0
-
-    @property
     def version(self) -> str:
         """Like `1.40.0`; known once started."""
         return self._version
-
-    @property
-    def running(self) -> bool:
-        """Whether the process is there."""
-        return self._child is not None and self._child.running
 
     async def start(self) -> None:
         """Start it and wait until it serves.
@@ -73,7 +61,7 @@ class EnvoyProcess:
         address_file.unlink(missing_ok=True)
         bootstrap = self.directory / "bootstrap.json"
         bootstrap.write_text(json.dumps(_bootstrap(self.directory, self._port)))
-        self._child = Child(
+        await self._launch(
             [
                 *(_binary(), "-c", str(bootstrap)),
                 # Without it a second Envoy of the machine dies; a dynamic base id leaves a file
@@ -81,30 +69,21 @@ class EnvoyProcess:
                 *("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"),
                 *("--admin-address-path", str(address_file)),
             ],
-            log=self.log,
+            lambda child: self._wait_ready(child, address_file),
         )
-        try:
-            await self._wait_ready(address_file)
-        except BaseException:
-            await self._child.stop(grace=1)
-            raise
 
     async def stop(self) -> None:
         """Let running requests finish, for 2 seconds at most, and end it."""
-        if self._child is None:
-            return
         try:
-            if self._child.running:
+            if self.running:
                 await self._drain()
         finally:
-            await self._child.stop()
-            self._child = None
+            await self._end()
 
-    async def _wait_ready(self, address_file: Path) -> None:
-        assert self._child is not None
+    async def _wait_ready(self, child: Child, address_file: Path) -> None:
         deadline = time.monotonic() + _READY
         while time.monotonic() < deadline:
-            self._child.check()
+            child.check()
             if port := _written_port(address_file):
                 self._port = port
                 async with Admin(self.admin_url) as admin:
@@ -113,7 +92,7 @@ class EnvoyProcess:
                         self._version = str(info["version"]).split("/")[1]
                         return
             await asyncio.sleep(0.005)
-        raise TerminalError(f"Envoy isn't ready after {_READY:g} s: {self._child.tail()}")
+        raise TerminalError(f"Envoy isn't ready after {_READY:g} s: {child.tail()}")
 
     async def _drain(self) -> None:
         async with Admin(self.admin_url) as admin:

@@ -13,7 +13,7 @@ import yaml
 
 from autopilot.base import durations
 from autopilot.base.errors import TerminalError
-from autopilot.sandbox.process import Child
+from autopilot.sandbox.process import Child, Restartable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ _NEVER_EMPTY = (
 )
 
 
-class PrometheusProcess:
+class PrometheusProcess(Restartable):
     """The sandbox's Prometheus; started again after a stop it has the same port and data.
 
     Args:
@@ -53,12 +53,10 @@ class PrometheusProcess:
         targets: Mapping[str, str],
         scrape_interval: float = SCRAPE_INTERVAL,
     ) -> None:
-        self.directory = directory
-        self.log = directory / "prometheus.log"
+        super().__init__(directory, "prometheus.log")
         self._binary = binary
         self._targets = dict(targets)
         self._interval = scrape_interval
-        self._child: Child | None = None
         self._port = 0
         self._version = ""
 
@@ -66,11 +64,6 @@ class PrometheusProcess:
     def url(self) -> str:
         """Where it answers; known once started."""
         return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def pid(self) -> int:
-        """Its process id; 0 when it doesn't run."""
-        return self._child.pid if self._child else 0
 
     @property
     def version(self) -> str:
@@ -87,11 +80,6 @@ class PrometheusProcess:
             self._version = found.group(1).partition("+")[0] if found else "unknown"
         return self._version
 
-    @property
-    def running(self) -> bool:
-        """Whether the process is there."""
-        return self._child is not None and self._child.running
-
     async def start(self) -> None:
         """Start it and wait until it answers queries.
 
@@ -105,40 +93,32 @@ class PrometheusProcess:
         config = self.directory / "prometheus.yml"
         config.write_text(yaml.safe_dump(configuration(self._targets, self._interval)))
         offset = self.log.stat().st_size if self.log.exists() else 0
-        self._child = Child(
+        await self._launch(
             [
                 *(str(self._binary), f"--config.file={config}"),
                 f"--storage.tsdb.path={self.directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self._port}",
                 *("--storage.tsdb.retention.time=1h", "--web.enable-lifecycle"),
             ],
-            log=self.log,
+            lambda child: self._wait_ready(child, offset),
         )
-        try:
-            await self._wait_ready(offset)
-        except BaseException:
-            await self._child.stop(grace=1)
-            raise
 
     async def stop(self) -> None:
         """End it; its data stay."""
-        if self._child is not None:
-            await self._child.stop()
-            self._child = None
+        await self._end()
 
-    async def _wait_ready(self, offset: int) -> None:
-        assert self._child is not None
+    async def _wait_ready(self, child: Child, offset: int) -> None:
         deadline = time.monotonic() + _READY
         timeout = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while time.monotonic() < deadline:
-                self._child.check()
+                child.check()
                 if not self._port:
                     self._port = _listening(self.log, offset)
                 if self._port and await _answers(session, f"{self.url}/-/ready"):
                     return
                 await asyncio.sleep(0.005)
-        raise TerminalError(f"Prometheus isn't ready after {_READY:g} s: {self._child.tail()}")
+        raise TerminalError(f"Prometheus isn't ready after {_READY:g} s: {child.tail()}")
 
 
 def configuration(targets: Mapping[str, str], interval: float) -> dict[str, Any]:
