@@ -20,7 +20,7 @@ from autopilot.runtime.operator import Runtime
 from autopilot.runtime.settings import RuntimeOptions
 from autopilot.sandbox.apiserver.server import ApiServer
 from autopilot.telemetry.scripted import ScriptedSamples
-from autopilot.testing import readiness
+from autopilot.testing import pacing, readiness
 from autopilot.testing.objects import Objects
 from autopilot.testing.served_kinds import install
 
@@ -142,15 +142,7 @@ class Flight(Objects):
         Args:
             by: A timedelta, seconds, or text like `30s`.
         """
-        end = self.clock.monotonic() + seconds(by)
-        await self.settle()
-        while (wait := self.clock.next_wake()) is not None:
-            if self.clock.monotonic() + wait > end:
-                break
-            self.clock.move(wait)
-            await self.settle()
-        self.clock.move(max(0.0, end - self.clock.monotonic()))
-        await self.settle()
+        await pacing.advance(self.clock, seconds(by), self.settle)
 
     async def until(
         self, condition: Callable[[], object], *, within: timedelta | float | str = "10m"
@@ -212,17 +204,8 @@ class Flight(Objects):
 
     async def _settled(self) -> None:
         runtime = self.runtime
-        if self._task is None or self._task.done():
-            if self._task is not None:
-                self._task.result()
-            raise RuntimeError("the operator has ended")
-        settled = asyncio.create_task(self._rest(runtime))
-        await asyncio.wait({settled, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        if not settled.done():
-            settled.cancel()
-            self._task.result()
-            raise RuntimeError("the operator has ended")
-        settled.result()
+        assert self._task is not None
+        await pacing.unless_ended(self._rest(runtime), self._task)
 
     async def _rest(self, runtime: Runtime) -> None:
         await runtime.queue.settled()

@@ -23,6 +23,7 @@ from autopilot.sandbox.apiserver.server import ApiServer
 from autopilot.spec.model import Config, Spec, Status
 from autopilot.telemetry.queries import QuerySet, QueryTemplate
 from autopilot.telemetry.scripted import ScriptedSamples
+from autopilot.testing import pacing
 
 Body = dict[str, Any]
 
@@ -195,13 +196,7 @@ class Box:
 
     async def settle(self) -> None:
         process = self.processes[-1]
-        settled = asyncio.create_task(self._rest(process.runtime))
-        await asyncio.wait({settled, process.task}, return_when=asyncio.FIRST_COMPLETED)
-        if not settled.done():
-            settled.cancel()
-            process.task.result()
-            raise AssertionError("the runtime has ended")
-        settled.result()
+        await pacing.unless_ended(self._rest(process.runtime), process.task)
 
     async def _rest(self, runtime: Runtime) -> None:
         await runtime.queue.settled()
@@ -211,15 +206,7 @@ class Box:
 
     async def advance(self, seconds: float) -> None:
         """Let virtual time go by, timer for timer."""
-        end = self.clock.monotonic() + seconds
-        await self.settle()
-        while (wait := self.clock.next_wake()) is not None:
-            if self.clock.monotonic() + wait > end:
-                break
-            self.clock.move(wait)
-            await self.settle()
-        self.clock.move(max(0.0, end - self.clock.monotonic()))
-        await self.settle()
+        await pacing.advance(self.clock, seconds, self.settle)
 
     def create(self, body: Body) -> Body:
         return self.server.store.create(body)

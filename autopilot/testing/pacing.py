@@ -1,0 +1,49 @@
+"""Virtual time in steps: from timer to timer, and all that follows from one before the next."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from autopilot.base.clock import VirtualClock
+
+
+async def advance(
+    clock: VirtualClock, seconds: float, settle: Callable[[], Awaitable[None]]
+) -> None:
+    """Let time go by, timer for timer.
+
+    Args:
+        clock: Moved by `seconds` in all.
+        seconds: How long.
+        settle: Waits until everything has happened that follows at once.
+    """
+    end = clock.monotonic() + seconds
+    await settle()
+    while (wait := clock.next_wake()) is not None and clock.monotonic() + wait <= end:
+        clock.move(wait)
+        await settle()
+    clock.move(max(0.0, end - clock.monotonic()))
+    await settle()
+
+
+async def unless_ended(work: Coroutine[Any, Any, None], server: asyncio.Task[None]) -> None:
+    """Wait for some work that only gets done while a server runs.
+
+    Raises:
+        RuntimeError: The server has ended; where it failed, its own error.
+    """
+    waiting = asyncio.create_task(work)
+    try:
+        await asyncio.wait({waiting, server}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            waiting.result()
+            return
+    finally:
+        waiting.cancel()
+    server.result()
+    raise RuntimeError("the operator has ended")
