@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.errors import RetryLater
 from autopilot.base.logs import fields as log_fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.client import ApiError, Body, Gone, KubeClient, NotFound, WatchEvent
 from autopilot.kube.retry import Backoff
 from autopilot.kube.selectors import Selection
@@ -174,7 +175,7 @@ class Cache:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(*tasks)
+            await cancel_and_wait(*tasks)
         if not self.synced.is_set():
             raise CacheUnavailable(self.why)
 
@@ -187,7 +188,7 @@ class Cache:
             if follow.done():
                 follow.result()
         finally:
-            await _end(follow, stopped)
+            await cancel_and_wait(follow, stopped)
             self._lose("it was stopped")
 
     async def _follow(self) -> None:
@@ -237,7 +238,7 @@ class Cache:
             else:
                 _log.info("watch is silent, opening it anew", extra=self._about())
         finally:
-            await _end(reader, silence)
+            await cancel_and_wait(reader, silence)
             if self._lost is None:
                 self._lose("its watch has ended")
 
@@ -318,9 +319,3 @@ class Cache:
 
     def _about(self, **more: object) -> dict[str, object]:
         return log_fields(kind=self.kind.qualified, namespace=self.selection.namespace, **more)
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,15 +11,16 @@ import contextlib
 import itertools
 import logging
 import random
-import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.base.timestamps import stamp
 from autopilot.kube.client import AlreadyExists, ApiError, Body, KubeClient, NotFound
+from autopilot.kube.event_text import camel_case, cut
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.retry import Backoff
 
@@ -30,11 +31,7 @@ _log = logging.getLogger(__name__)
 
 EventType = Literal["Normal", "Warning"]
 
-MESSAGE_LIMIT = 1024
-"""Bytes of a message, by the API's validation."""
-
 _EVENTS = KNOWN["events"]
-_REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,127}")
 _REMEMBERED = 4096
 _TELL_EVERY = 60.0
 
@@ -143,9 +140,7 @@ class EventRecorder:
         try:
             await asyncio.wait({stopped, sender}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (stopped, sender):
-                task.cancel()
-            await asyncio.gather(stopped, sender, return_exceptions=True)
+            await cancel_and_wait(stopped, sender)
 
     async def flush(self) -> None:
         """Send all that waits; what can't be sent is dropped."""
@@ -298,23 +293,6 @@ class EventRecorder:
             "reportingComponent": self._component,
             "reportingInstance": self._instance[:128],
         }
-
-
-def camel_case(reason: str) -> str:
-    """A reason in the form that the API's conventions ask for."""
-    if _REASON.fullmatch(reason):
-        return reason
-    words = re.findall(r"[A-Za-z0-9]+", reason)
-    joined = "".join(word[0].upper() + word[1:] for word in words)
-    return (joined if joined[:1].isalpha() else f"Reason{joined}")[:128]
-
-
-def cut(message: str) -> str:
-    """A message within the API's limit, with an ellipsis where it was cut."""
-    raw = message.encode()
-    if len(raw) <= MESSAGE_LIMIT:
-        return message
-    return raw[: MESSAGE_LIMIT - 3].decode(errors="ignore") + "..."
 
 
 def _trim(table: OrderedDict[Any, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.cache import Cache, CacheUnavailable, Selection
 from autopilot.kube.marks import OPERATOR
 from autopilot.runtime.inputs import Inputs, Listing
@@ -116,9 +117,7 @@ class Caches:
                 {filled, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            filled.cancel()
-            stopped.cancel()
-            await asyncio.gather(filled, stopped, return_exceptions=True)
+            await cancel_and_wait(filled, stopped)
         for cache in self:
             if not cache.synced.is_set() and not stop.is_set():
                 _log.warning("cache isn't filled", extra=fields(why=cache.why))

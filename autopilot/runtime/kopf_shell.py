@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.http import HttpKubeClient
 from autopilot.kube.retry import Backoff
 
@@ -115,9 +116,7 @@ class _Thread:
                 await asyncio.wait({ended}, timeout=PATIENCE)
         finally:
             self._tell_to_stop()
-            stopped.cancel()
-            ended.cancel()
-            await asyncio.gather(stopped, ended, return_exceptions=True)
+            await cancel_and_wait(stopped, ended)
         return self._why
 
     def _tell_to_stop(self) -> None:

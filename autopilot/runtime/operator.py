@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.store import newer, version_of
 from autopilot.runtime.assemble import Parts, assemble
 from autopilot.runtime.caches import Caches, Scope
@@ -259,9 +260,7 @@ class Runtime:
                 _log.warning("Events were left unsent")
         ending.set()
         await asyncio.wait(background, timeout=5.0)
-        for task in (work, *background):
-            task.cancel()
-        await asyncio.gather(work, *background, return_exceptions=True)
+        await cancel_and_wait(work, *background)
         await self._server.close()
 
     async def _shell(self, ending: asyncio.Event) -> None:

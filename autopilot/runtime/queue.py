@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.runtime.schedule import Schedule, Turn
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ class WorkQueue(Generic[K]):
 
     async def abandon(self) -> None:
         """Cancel what still runs, and wait until it has ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
 
     def _touch(self) -> None:
         self._changed.set()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base import logs
 from autopilot.base.clock import SystemClock
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.sandbox.install import install
 from autopilot.sandbox.processes import text_of
 from autopilot.sandbox.upstream import MeshUpstreams
@@ -52,8 +53,7 @@ async def _run(options: argparse.Namespace) -> None:
     stopped.cancel()
     if running.done():
         running.result()
-    running.cancel()
-    await asyncio.gather(running, stopped, return_exceptions=True)
+    await cancel_and_wait(running, stopped)
 
 
 async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from autopilot.base import logs
 from autopilot.base.errors import AutopilotError
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.sandbox import state as states
 from autopilot.sandbox.box import Box
 from autopilot.sandbox.homes import BOX
@@ -70,8 +71,7 @@ class Supervisor:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         try:
             if not starting.done():
-                starting.cancel()
-                await asyncio.gather(starting, return_exceptions=True)
+                await cancel_and_wait(starting)
                 return 0
             starting.result()
             while not stop.is_set():

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.telemetry.judge import Asked, judge
 from autopilot.telemetry.sample import Sample, Why
 from autopilot.telemetry.source import QueryRefused, SourceDown
@@ -125,10 +126,7 @@ class Poller:
     async def close(self) -> None:
         """End requests in flight; whoever waits for one is told *source down*."""
         self._closed = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
         for group in self._groups.values():
             self._settle_unanswered(group, list(group.entries.values()))
         self._groups.clear()

@@ -6,13 +6,8 @@ import pytest
 from kube_help import config_map, until
 
 from autopilot.base.clock import VirtualClock
-from autopilot.kube.events import (
-    MESSAGE_LIMIT,
-    EventRecorder,
-    EventSettings,
-    camel_case,
-    cut,
-)
+from autopilot.kube.event_text import MESSAGE_LIMIT, camel_case, cut
+from autopilot.kube.events import EventRecorder, EventSettings
 from autopilot.kube.http import HttpKubeClient
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.retry import Backoff

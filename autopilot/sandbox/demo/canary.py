@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from autopilot.base.clock import SystemClock
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.client import NotFound
 from autopilot.kube.http import connect
 from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES
@@ -67,7 +68,7 @@ class CanaryDemo:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="autopilot-demo-")))
             box = Box(home / "sandbox", scrape_interval=SCRAPE)
             scaffolding = asyncio.create_task(self._scaffold(home / "canary"))
-            stack.push_async_callback(_end, scaffolding)
+            stack.push_async_callback(cancel_and_wait, scaffolding)
             await stack.enter_async_context(box)
             stack.push_async_callback(self._cancel)
             self._introduce(box, self._clock.monotonic() - began)
@@ -200,17 +201,10 @@ class CanaryDemo:
         self._show.console.print(f"\n{verdict(flights)} ({seconds:.0f} s in all)")
 
     async def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
 
 
 def write(out: Path, flights: list[FlightRecord]) -> None:
     """Write the record of all flights."""
     record = {"flights": [flight.encode() for flight in flights]}
     out.write_text(json.dumps(record, indent=2) + "\n")
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.clock import Clock, SystemClock
 from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
 from autopilot.base.timestamps import stamp
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.kube.client import AlreadyExists, ApiError
@@ -86,9 +87,7 @@ class Workloads:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_and_wait(*tasks)
             await self.agent.stop()
 
     async def _follow(self) -> None:
