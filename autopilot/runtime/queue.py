@@ -45,7 +45,6 @@ class WorkQueue(Generic[K]):
         run: Does one turn; an exception counts as a failure whose tick is still owed.
         clock: Timers and waits are measured on its monotonic time.
         workers: How many run at once.
-        schedule: For tests: with a seeded random generator or another back-off.
     """
 
     def __init__(
@@ -54,12 +53,11 @@ class WorkQueue(Generic[K]):
         *,
         clock: Clock,
         workers: int = 8,
-        schedule: Schedule[K] | None = None,
     ) -> None:
         self._run = run
         self._clock = clock
         self._workers = workers
-        self.schedule: Schedule[K] = schedule or Schedule()
+        self.schedule: Schedule[K] = Schedule()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()

@@ -67,20 +67,13 @@ def runtime_status(phases: list[str]) -> dict[str, Schema]:
     }
 
 
-def crd(
-    operator: OperatorSpec,
-    spec: type[BaseModel],
-    status: type[BaseModel],
-    *,
-    short_names: tuple[str, ...] = (),
-) -> dict[str, Any]:
+def crd(operator: OperatorSpec, spec: type[BaseModel], status: type[BaseModel]) -> dict[str, Any]:
     """The CustomResourceDefinition of an operator's kind.
 
     Args:
         operator: Kind, group, version and phases.
         spec: The author's model of the spec.
         status: The author's model of the status; the runtime's fields are put beside it.
-        short_names: For kubectl.
 
     Raises:
         NotStructural: A model has a type that Kubernetes can't check.
@@ -99,8 +92,6 @@ def crd(
         "singular": operator.kind.lower(),
         "categories": ["autopilot"],
     }
-    if short_names:
-        names["shortNames"] = list(short_names)
     required = ["spec"] if spec_schema.get("required") else []
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

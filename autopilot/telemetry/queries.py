@@ -209,18 +209,13 @@ class QuerySet(Mapping[str, Query]):
 
     Args:
         queries: The operator's own.
-        builtins: Those that need no declaration; None for all of the catalogue.
     """
 
-    def __init__(
-        self, queries: Iterable[Query] = (), *, builtins: Iterable[Query] | None = None
-    ) -> None:
-        if builtins is None:
-            from autopilot.telemetry.catalogue import BUILTINS  # it stands on this module
+    def __init__(self, queries: Iterable[Query] = ()) -> None:
+        from autopilot.telemetry.catalogue import BUILTINS  # it stands on this module
 
-            builtins = BUILTINS
         self._own = tuple(queries)
-        self._by_name = {python_name(query.name): query for query in (*builtins, *self._own)}
+        self._by_name = {python_name(query.name): query for query in (*BUILTINS, *self._own)}
 
     def __getitem__(self, name: str) -> Query:
         """The query of that Python name, or of the name as declared."""
