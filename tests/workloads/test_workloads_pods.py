@@ -116,6 +116,11 @@ async def test_a_failing_readiness_probe_takes_a_pod_out(cluster: Cluster) -> No
     probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
     body["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe
     await cluster.client.create(KNOWN["deployments"], body, NAMESPACE)
+
+    async def running() -> bool:
+        return any(pod["status"].get("phase") == "Running" for pod in await cluster.pods())
+
+    await until(running)
     await asyncio.sleep(0.5)
     assert not await cluster.ready_pods()
     probe["httpGet"]["path"] = "/healthz"
