@@ -9,7 +9,7 @@ import aiohttp
 from autopilot.telemetry.query import PART
 from benchmarks.figures import arrivals
 
-_STEP = 0.01
+_STEP = 0.05
 """Seconds between the moments at which a query is asked again."""
 
 
@@ -45,7 +45,7 @@ class Prometheus:
         return min((float(at) for at, value in values if float(value) > limit), default=None)
 
     async def _ask(self, what: str, form: dict[str, str]) -> list[dict[str, Any]]:
-        timeout = aiohttp.ClientTimeout(total=5)
+        timeout = aiohttp.ClientTimeout(total=30)
         async with (
             aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
             session.post(f"{self._url}/{what}", data=form) as answer,
