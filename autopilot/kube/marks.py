@@ -28,3 +28,16 @@ FINALIZER = f"{DOMAIN}/finalizer"
 
 FIELD_MANAGER = "autopilot"
 """The prefix of the field manager in every write; an operator's is `autopilot.NAME`."""
+
+OVERLAID = f"{DOMAIN}/overlaid"
+"""Label on a foreign object with overlays, or whose field owners are still to be put back; the
+value is `true`. The sweep and `halt` select by it."""
+
+OVERLAY = f"{DOMAIN}/overlay."
+"""The beginning of the annotation of one overlay on a foreign object; its short id follows."""
+
+OVERLAID_OWNERS = f"{DOMAIN}/overlaid-owners"
+"""Annotation beside it: JSON, the field owners that overlays displaced."""
+
+OVERLAY_MANAGER = f"{FIELD_MANAGER}-overlay"
+"""The field manager of all overlays, whoever wants them; no operator's has this form."""

@@ -1,0 +1,1 @@
+"""Single fields changed on objects that others own, and always put back."""

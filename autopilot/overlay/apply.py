@@ -1,0 +1,285 @@
+"""Planning an overlay: pure.
+
+The fields and the record of what stood there are one JSON patch under the object's uid and
+resourceVersion: so no moment exists at which one is there without the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from autopilot.kube.ownership import describe
+from autopilot.overlay.errors import Foreign, Held, NotThere, NotUnique
+from autopilot.overlay.foreign import nothing
+from autopilot.overlay.locate import routes_of, shape_of
+from autopilot.overlay.owners import displaced
+from autopilot.overlay.places import Places
+from autopilot.overlay.record import Marks, Overlay, read, short_id
+from autopilot.overlay.values import ABSENT, Editor, at, overlap, path_of, pointer, same
+from autopilot.overlay.writing import write_overlay, write_owners
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from autopilot.kube.client import Body
+    from autopilot.overlay.owners import FieldOwner
+    from autopilot.overlay.values import Path
+    from autopilot.overlay.wish import Wish
+
+Change = Literal["none", "new", "step", "repair", "record"]
+"""`step`: other values than before; `repair`: others had changed a field; `record`: marks only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One write, or none.
+
+    Attributes:
+        patch: A JSON patch; empty where all is as wanted.
+        change: See `Change`.
+        overlay: The record as it is, or will be.
+        summary: For the log and the Event.
+    """
+
+    patch: tuple[Body, ...]
+    change: Change
+    overlay: Overlay
+    summary: str
+
+
+def plan(live: Body, wish: Wish, now: datetime) -> Planned:
+    """The write that a wish needs.
+
+    Args:
+        live: The object; a write needs it with its managedFields, which caches leave out.
+        wish: What is wanted.
+        now: For the record.
+
+    Raises:
+        NotUnique, NotThere: The route can't be told, or isn't there.
+        Foreign, Held: Somebody else has the field.
+        TooLarge: The record would be.
+    """
+    marks = read(live)
+    places = Places(live, marks.overlays)
+    mine, place = _place(live, wish, marks, places)
+    _check_free(live, wish, marks, places, place, mine)
+    editor = Editor(live)
+    try:
+        draft = _Draft(wish, place, mine, editor, places)
+        overlay = draft.write(now, marks)
+    except ValueError as error:
+        raise NotThere(f"{describe(live)}: {error}") from error
+    change: Change = "none"
+    if editor.changes:
+        change = draft.change
+    what = f"{describe(live)}: {wish.action} on {overlay.locator}"
+    return Planned(editor.patch, change, overlay, f"{what}: {change}")
+
+
+def _place(
+    live: Body, wish: Wish, marks: Marks, places: Places
+) -> tuple[Overlay | None, Path | None]:
+    """The holder's own overlay for this wish, if any, and the place; None: to be inserted."""
+    own = [
+        each
+        for each in marks.overlays
+        if wish.holder.succeeds(each.holder)
+        and each.action == wish.action
+        and each.inserted == (wish.insert is not None)
+    ]
+    for each in own:
+        if not each.locator.fits(places.known(wish.known_by)):
+            continue
+        found = places.find(each)
+        if isinstance(found, tuple):
+            return each, found
+        if not found.certain:
+            raise NotUnique(f"{describe(live)}: {found.why}")
+        if wish.insert is not None:
+            return each, None
+    if wish.insert is not None:
+        names = [shape_of(route, "").name for route in routes_of(live, wish.locator.routes)]
+        if wish.insert["name"] in names:
+            taken = [e for e in marks.overlays if e.inserted and e.locator.fits(wish.known_by)]
+            if not taken:
+                raise Foreign(f"{describe(live)} has a {wish.known_by} that isn't autopilot's")
+            raise Held(f"{describe(live)} {wish.known_by}", str(taken[0].holder))
+        return None, None
+    place = places.locate(wish.locator)
+    # Known by another name than when it was overlaid: it is still the same route.
+    return next((each for each in own if places.find(each) == place), None), place
+
+
+def _check_free(
+    live: Body,
+    wish: Wish,
+    marks: Marks,
+    places: Places,
+    place: Path | None,
+    mine: Overlay | None,
+) -> None:
+    if place is None:
+        return
+    for other in marks.overlays:
+        if other is mine or (mine is not None and other.id == mine.id):
+            continue
+        if places.find(other) != place:
+            continue
+        for name in wish.wanted:
+            if any(overlap(path_of(name), path_of(theirs)) for theirs in other.fields):
+                raise Held(
+                    f"{describe(live)} {pointer(place)}{name}", f"{other.holder} ({other.action})"
+                )
+
+
+class _Draft:
+    """One overlay being written."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        place: Path | None,
+        mine: Overlay | None,
+        editor: Editor,
+        places: Places,
+    ) -> None:
+        self._live = editor.live
+        self._wish = wish
+        self._place = place
+        self._mine = mine
+        self._editor = editor
+        self._places = places
+        self._owners: tuple[FieldOwner, ...] = ()
+        self._made: list[str] = [*mine.made] if mine else []
+        self.change: Change = "new" if mine is None else "record"
+
+    def write(self, now: datetime, marks: Marks) -> Overlay:
+        """Write the fields and the record."""
+        wish, mine = self._wish, self._mine
+        self._owners = marks.owners
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        asked: dict[str, Any] = {}
+        for name, value in wish.wanted.items():
+            stored = _as_stored(mine, name, value)
+            if not same(stored, value):
+                asked[name] = value
+            stood = self._field(name, stored)
+            before |= {} if stood is ABSENT else {name: stood}
+            after |= {} if stored is ABSENT else {name: stored}
+        self._give_up()
+        meta = self._live["metadata"]
+        locator = self._places.known(wish.known_by)
+        taken = meta.get("annotations") or {}
+        overlay = Overlay(
+            id=mine.id if mine else short_id(wish.holder, wish.action, locator, taken),
+            holder=wish.holder,
+            action=wish.action,
+            effect=wish.effect,
+            target=meta["uid"],
+            locator=locator,
+            before=before,
+            after=after,
+            fields=tuple(wish.wanted),
+            at=mine.at if mine else now,
+            made=tuple(dict.fromkeys(self._made)),
+            deadline=wish.deadline,
+            asked=asked,
+        )
+        if mine is None or mine.render() != overlay.render() or not marks.labelled:
+            write_overlay(self._editor, overlay)
+        if self._owners != marks.owners:
+            write_owners(self._editor, self._owners)
+        return overlay
+
+    def _field(self, name: str, value: Any) -> Any:
+        """Let one field hold what is wanted; returns what is to stand there afterwards."""
+        path = None if self._place is None else (*self._place, *path_of(name))
+        there = ABSENT if path is None else at(self._live, path)
+        mine = self._mine
+        if mine is not None and name in mine.fields:
+            stood = mine.was(name)
+            if not same(there, mine.holds(name)):
+                self.change = "repair"
+            elif not same(value, there):
+                self._stepped()
+        else:
+            stood = there
+            whose = self._wish.foreign.get(name, nothing)(there)
+            if whose and not self._wish.take_over:
+                raise Foreign(
+                    f"{describe(self._live)} {pointer(path or ())} already holds {whose}; "
+                    "it is left alone unless it is taken over"
+                )
+            self._stepped()
+        if not same(there, value):
+            self._put(path, value)
+        return stood
+
+    def _stepped(self) -> None:
+        self.change = "step" if self.change == "record" else self.change
+
+    def _put(self, path: Path | None, value: Any) -> None:
+        if path is None:
+            # What an inserted route needs made lies around it, so it is told from the top.
+            routes = path_of(self._wish.locator.routes)
+            self._owners = displaced(self._owners, self._live, routes)
+            made = self._editor.insert(routes, self._index(), value)
+            self._made += [pointer(each) for each in made]
+            return
+        self._owners = displaced(self._owners, self._live, path)
+        made = self._editor.put(path, value)
+        self._made += [pointer(each[len(self._place or ()) :]) for each in made]
+
+    def _index(self) -> int:
+        """Where the inserted route goes."""
+        if not self._wish.ahead:
+            return 0
+        return int(self._places.locate(self._wish.locator)[-1])
+
+    def _give_up(self) -> None:
+        """Put back the fields that an earlier wish held and this one doesn't."""
+        if self._mine is None or self._place is None:
+            return
+        for name in self._mine.fields:
+            path = (*self._place, *path_of(name))
+            if name in self._wish.wanted:
+                continue
+            self._stepped()
+            there = at(self._editor.body, path)
+            if same(there, self._mine.holds(name)) and not same(there, self._mine.was(name)):
+                self._owners = displaced(self._owners, self._live, path)
+                self._editor.put(path, self._mine.was(name))
+
+
+def as_stored(answer: Body, overlay: Overlay) -> tuple[Body, ...]:
+    """Note what the server made of the values, where that isn't what was asked.
+
+    A default or a webhook may add to a value; held is what then stands there, or every look at it
+    would find a foreign change.
+
+    Returns:
+        A JSON patch; empty where all stands as it was asked.
+    """
+    marks = read(answer)
+    mine = next((each for each in marks.overlays if each.id == overlay.id), None)
+    place = None if mine is None else Places(answer, marks.overlays).find(mine)
+    if mine is None or not isinstance(place, tuple):
+        return ()
+    stand = {name: at(answer, (*place, *path_of(name))) for name in mine.fields}
+    other = [name for name in mine.fields if not same(stand[name], mine.holds(name))]
+    if not other:
+        return ()
+    asked = {**mine.asked, **{n: mine.holds(n) for n in other if mine.holds(n) is not ABSENT}}
+    after = {name: value for name, value in stand.items() if value is not ABSENT}
+    editor = Editor(answer)
+    write_overlay(editor, replace(mine, after=after, asked=asked))
+    return editor.patch
+
+
+def _as_stored(mine: Overlay | None, name: str, value: Any) -> Any:
+    if mine is not None and name in mine.asked and same(mine.asked[name], value):
+        return mine.holds(name)
+    return value

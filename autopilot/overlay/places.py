@@ -1,0 +1,135 @@
+"""Where in an object its overlays are: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autopilot.overlay.errors import NotThere, NotUnique
+from autopilot.overlay.locate import (
+    DESTINATIONS,
+    MATCHES,
+    Alias,
+    Aliases,
+    Locator,
+    destinations_of,
+    locate,
+    routes_of,
+    shape_of,
+)
+from autopilot.overlay.values import ABSENT, Path, at, path_of, same
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autopilot.kube.client import Body
+    from autopilot.overlay.record import Overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An overlay whose route can't be found.
+
+    Attributes:
+        certain: Whether nothing of it is left in the object.
+        why: For people.
+    """
+
+    certain: bool
+    why: str
+
+
+class Places:
+    """Finds routes in one object, whatever its overlays made of them.
+
+    Args:
+        body: The object.
+        overlays: All overlays on it.
+    """
+
+    def __init__(self, body: Body, overlays: Sequence[Overlay]) -> None:
+        self._body = body
+        self._aliases = Aliases([alias for each in overlays if (alias := _alias(each))])
+
+    def locate(self, locator: Locator) -> Path:
+        """The path of the route that a locator means; empty for the object itself.
+
+        Raises:
+            NotThere: There is no such route.
+            NotUnique: There are several.
+        """
+        if not locator.routes:
+            return ()
+        found = locate(self._body, locator, self._aliases)
+        if not found:
+            raise NotThere(f"{locator} isn't there")
+        if len(found) > 1:
+            where = ", ".join(str(index) for index in found)
+            raise NotUnique(f"{locator} could be any of {where}; give the route a name of its own")
+        return self._path(locator, found[0])
+
+    def find(self, overlay: Overlay) -> Path | Lost:
+        """The path of the route that an overlay is on.
+
+        Where others changed where it leads, the only route with its match is the one; where its
+        locator has become ambiguous, the only one that still holds its values.
+        """
+        locator = overlay.locator
+        if not locator.routes:
+            return ()
+        found = locate(self._body, locator, self._aliases)
+        if len(found) == 1:
+            return self._path(locator, found[0])
+        routes = routes_of(self._body, locator.routes)
+        holding = [index for index, route in enumerate(routes) if _holds(route, overlay)]
+        near = found or [n for n, route in enumerate(routes) if _matches_alike(route, locator)]
+        if not found and len(near) == 1:
+            return self._path(locator, near[0])
+        among = [index for index in near if index in holding]
+        if len(among) == 1:
+            return self._path(locator, among[0])
+        if found:
+            return Lost(
+                not among, f"{locator} fits {len(found)} routes, {len(among)} as it left it"
+            )
+        if not holding:
+            return Lost(True, f"{locator} is gone")
+        return Lost(False, f"{locator} is gone, but its change stands elsewhere: was it renamed?")
+
+    def known(self, locator: Locator) -> Locator:
+        """A locator as it was before overlays changed where the route leads."""
+        return self._aliases.known(locator)
+
+    def locator(self, routes: str, index: int) -> Locator:
+        """What one route of a list is known by.
+
+        Raises:
+            IndexError: The list isn't that long.
+        """
+        return self.known(shape_of(routes_of(self._body, routes)[index], routes))
+
+    @staticmethod
+    def _path(locator: Locator, index: int) -> Path:
+        return (*path_of(locator.routes), index)
+
+
+def _alias(overlay: Overlay) -> Alias | None:
+    locator = overlay.locator
+    field = next((f for f in overlay.fields if f.removeprefix("/") in DESTINATIONS), None)
+    if not locator.routes or locator.name or field is None:
+        return None
+    now = destinations_of(overlay.holds(field))
+    return Alias(locator.routes, locator.match, now, locator.destinations)
+
+
+def _holds(route: object, overlay: Overlay) -> bool:
+    fields = [(at(route, path_of(name)), overlay.holds(name)) for name in overlay.fields]
+    told = any(held is not ABSENT for _, held in fields)
+    return told and all(same(there, held) for there, held in fields)
+
+
+def _matches_alike(route: object, locator: Locator) -> bool:
+    if locator.name or not isinstance(route, dict) or route.get("name"):
+        return False
+    match = next((route[key] for key in MATCHES if key in route), ABSENT)
+    return same(match, locator.match)
