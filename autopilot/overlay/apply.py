@@ -14,7 +14,7 @@ from autopilot.overlay.errors import Foreign, Held, NotThere, NotUnique
 from autopilot.overlay.foreign import nothing
 from autopilot.overlay.locate import routes_of, shape_of
 from autopilot.overlay.owners import displaced
-from autopilot.overlay.places import Places
+from autopilot.overlay.places import Lost, Places
 from autopilot.overlay.record import Marks, Overlay, read, short_id
 from autopilot.overlay.values import ABSENT, Editor, at, overlap, path_of, pointer, same
 from autopilot.overlay.writing import write_overlay, write_owners
@@ -68,11 +68,12 @@ def plan(live: Body, wish: Wish, now: datetime) -> Planned:
     editor = Editor(live)
     try:
         draft = _Draft(wish, place, mine, editor, places)
-        overlay = draft.write(now, marks)
+        overlay = draft.overlay = draft.write(now, marks)
     except ValueError as error:
         raise NotThere(f"{describe(live)}: {error}") from error
     change: Change = "none"
     if editor.changes:
+        _check_findable(live, draft, places, marks)
         change = draft.change
     what = f"{describe(live)}: {wish.action} on {overlay.locator}"
     return Planned(editor.patch, change, overlay, f"{what}: {change}")
@@ -134,8 +135,27 @@ def _check_free(
                 )
 
 
+def _check_findable(live: Body, draft: _Draft, places: Places, marks: Marks) -> None:
+    """Make sure that no overlaid route looks like another afterwards: it must be undone.
+
+    Raises:
+        NotUnique: One would.
+    """
+    later = Places(draft.editor.body, read(draft.editor.body).overlays)
+    others = [each for each in marks.overlays if each.id != draft.overlay.id]
+    stand = [(each, draft.moved(places.find(each))) for each in others]
+    for each, place in [*stand, (draft.overlay, draft.place)]:
+        if isinstance(place, tuple) and later.find(each) != place:
+            raise NotUnique(
+                f"{describe(live)}: {each.locator} would look like another route, and couldn't be "
+                "told from it for the undo; give it a name of its own"
+            )
+
+
 class _Draft:
     """One overlay being written."""
+
+    overlay: Overlay
 
     def __init__(
         self,
@@ -147,12 +167,13 @@ class _Draft:
     ) -> None:
         self._live = editor.live
         self._wish = wish
-        self._place = place
+        self.place = place
         self._mine = mine
-        self._editor = editor
-        self._places = places
+        self.editor = editor
+        self.places = places
         self._owners: tuple[FieldOwner, ...] = ()
         self._made: list[str] = [*mine.made] if mine else []
+        self._inserted: int | None = None
         self.change: Change = "new" if mine is None else "record"
 
     def write(self, now: datetime, marks: Marks) -> Overlay:
@@ -171,7 +192,7 @@ class _Draft:
             after |= {} if stored is ABSENT else {name: stored}
         self._give_up()
         meta = self._live["metadata"]
-        locator = self._places.known(wish.known_by)
+        locator = self.places.known(wish.known_by)
         taken = meta.get("annotations") or {}
         overlay = Overlay(
             id=mine.id if mine else short_id(wish.holder, wish.action, locator, taken),
@@ -189,14 +210,14 @@ class _Draft:
             asked=asked,
         )
         if mine is None or mine.render() != overlay.render() or not marks.labelled:
-            write_overlay(self._editor, overlay)
+            write_overlay(self.editor, overlay)
         if self._owners != marks.owners:
-            write_owners(self._editor, self._owners)
+            write_owners(self.editor, self._owners)
         return overlay
 
     def _field(self, name: str, value: Any) -> Any:
         """Let one field hold what is wanted; returns what is to stand there afterwards."""
-        path = None if self._place is None else (*self._place, *path_of(name))
+        path = None if self.place is None else (*self.place, *path_of(name))
         there = ABSENT if path is None else at(self._live, path)
         mine = self._mine
         if mine is not None and name in mine.fields:
@@ -218,6 +239,14 @@ class _Draft:
             self._put(path, value)
         return stood
 
+    def moved(self, place: Path | Lost) -> Path | Lost:
+        """Where a place is once the route is inserted."""
+        if isinstance(place, Lost) or self._inserted is None or len(place) < 2:
+            return place
+        index = int(place[-1])
+        same_list = place[:-1] == path_of(self._wish.locator.routes)
+        return (*place[:-1], index + 1) if same_list and index >= self._inserted else place
+
     def _stepped(self) -> None:
         self.change = "step" if self.change == "record" else self.change
 
@@ -226,32 +255,34 @@ class _Draft:
             # What an inserted route needs made lies around it, so it is told from the top.
             routes = path_of(self._wish.locator.routes)
             self._owners = displaced(self._owners, self._live, routes)
-            made = self._editor.insert(routes, self._index(), value)
+            index = self._inserted = self._index()
+            self.place = (*routes, index)
+            made = self.editor.insert(routes, index, value)
             self._made += [pointer(each) for each in made]
             return
         self._owners = displaced(self._owners, self._live, path)
-        made = self._editor.put(path, value)
-        self._made += [pointer(each[len(self._place or ()) :]) for each in made]
+        made = self.editor.put(path, value)
+        self._made += [pointer(each[len(self.place or ()) :]) for each in made]
 
     def _index(self) -> int:
         """Where the inserted route goes."""
         if not self._wish.ahead:
             return 0
-        return int(self._places.locate(self._wish.locator)[-1])
+        return int(self.places.locate(self._wish.locator)[-1])
 
     def _give_up(self) -> None:
         """Put back the fields that an earlier wish held and this one doesn't."""
-        if self._mine is None or self._place is None:
+        if self._mine is None or self.place is None:
             return
         for name in self._mine.fields:
-            path = (*self._place, *path_of(name))
+            path = (*self.place, *path_of(name))
             if name in self._wish.wanted:
                 continue
             self._stepped()
-            there = at(self._editor.body, path)
+            there = at(self.editor.body, path)
             if same(there, self._mine.holds(name)) and not same(there, self._mine.was(name)):
                 self._owners = displaced(self._owners, self._live, path)
-                self._editor.put(path, self._mine.was(name))
+                self.editor.put(path, self._mine.was(name))
 
 
 def as_stored(answer: Body, overlay: Overlay) -> tuple[Body, ...]:

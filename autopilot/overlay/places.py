@@ -81,20 +81,24 @@ class Places:
         if len(found) == 1:
             return self._path(locator, found[0])
         routes = routes_of(self._body, locator.routes)
-        holding = [index for index, route in enumerate(routes) if _holds(route, overlay)]
         near = found or [n for n, route in enumerate(routes) if _matches_alike(route, locator)]
         if not found and len(near) == 1:
             return self._path(locator, near[0])
-        among = [index for index in near if index in holding]
+        among = [index for index in near if all(_holds(routes[index], overlay))]
         if len(among) == 1:
             return self._path(locator, among[0])
-        if found:
-            return Lost(
-                not among, f"{locator} fits {len(found)} routes, {len(among)} as it left it"
-            )
-        if not holding:
+        # An inserted route is ours by its name, whatever others made of it.
+        left = overlay.inserted and found
+        if not left and not any(any(_holds(route, overlay)) for route in routes):
             return Lost(True, f"{locator} is gone")
+        if found:
+            return Lost(False, f"{locator} fits {len(found)} routes by now")
         return Lost(False, f"{locator} is gone, but its change stands elsewhere: was it renamed?")
+
+    def named(self, overlay: Overlay) -> list[Path]:
+        """The paths of all routes that bear an inserted route's name."""
+        found = locate(self._body, overlay.locator, self._aliases)
+        return [self._path(overlay.locator, index) for index in found]
 
     def known(self, locator: Locator) -> Locator:
         """A locator as it was before overlays changed where the route leads."""
@@ -122,10 +126,10 @@ def _alias(overlay: Overlay) -> Alias | None:
     return Alias(locator.routes, locator.match, now, locator.destinations)
 
 
-def _holds(route: object, overlay: Overlay) -> bool:
-    fields = [(at(route, path_of(name)), overlay.holds(name)) for name in overlay.fields]
-    told = any(held is not ABSENT for _, held in fields)
-    return told and all(same(there, held) for there, held in fields)
+def _holds(route: object, overlay: Overlay) -> list[bool]:
+    """By field that an overlay set in a route, whether it still holds the overlay's value."""
+    set_ = [name for name in overlay.fields if overlay.holds(name) is not ABSENT]
+    return [same(at(route, path_of(name)), overlay.holds(name)) for name in set_] or [False]
 
 
 def _matches_alike(route: object, locator: Locator) -> bool:

@@ -124,6 +124,8 @@ class _Work:
 
     def end(self, overlay: Overlay) -> list[Outcome]:
         """Put an overlay's fields back."""
+        if overlay.inserted:
+            return self._remove_all(overlay)
         place = self._found[overlay.id]
         if isinstance(place, Lost):
             if not place.certain:
@@ -131,10 +133,6 @@ class _Work:
             self._forget(overlay)
             return [Outcome(overlay, name, "gone", place.why) for name in overlay.fields]
         self._forget(overlay)
-        if overlay.inserted:
-            self._owners = displaced(self._owners, self._live, place[:-1])
-            self._remove.append((place, overlay))
-            return [Outcome(overlay, WHOLE, "restored")]
         outcomes = [self._field(overlay, name, place) for name in overlay.fields]
         self._prune(overlay, place)
         return outcomes
@@ -146,6 +144,15 @@ class _Work:
             self._prune(overlay, ())
         if self._owners != self._known:
             write_owners(self.editor, self._owners)
+
+    def _remove_all(self, overlay: Overlay) -> list[Outcome]:
+        """Take out whatever bears an inserted route's name: nobody else may use it."""
+        self._forget(overlay)
+        found = self._places.named(overlay)
+        for place in found:
+            self._owners = displaced(self._owners, self._live, place[:-1])
+            self._remove.append((place, overlay))
+        return [Outcome(overlay, WHOLE, "restored" if found else "gone")]
 
     def _forget(self, overlay: Overlay) -> None:
         del self._left[overlay.id]

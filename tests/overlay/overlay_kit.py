@@ -46,7 +46,8 @@ def holder(name: str = "one", uid: str = "") -> Holder:
 
 def route(name: str = "", host: str = "web", **more: Any) -> Body:
     named = {"name": name} if name else {}
-    return {**named, "route": [{"destination": {"host": host}}], **more}
+    body = {**named, "route": [{"destination": {"host": host}}]}
+    return {**body, **more}
 
 
 def virtual_service(*routes: Body, name: str = "web", **metadata: Any) -> Body:

@@ -188,6 +188,9 @@ def test_an_inserted_route_is_removed_by_name_whatever_became_of_it() -> None:
     assert thing.put(wish).change == "repair"
     assert not thing.put(wish).patch
     thing.edit(lambda body: body["spec"]["http"][1].update(timeout="9s"))
+    thing.edit(lambda body: body["spec"]["http"].append(body["spec"]["http"][1]))
+    with pytest.raises(NotUnique, match="fits 2 routes by now"):
+        plan(thing.body, wish, NOW)
     thing.undo()
     assert content(thing.body) == content(first)
     with pytest.raises(Foreign, match="isn't autopilot's"):
@@ -393,6 +396,13 @@ def test_a_hazard_is_removed_from_a_nameless_route_that_leads_elsewhere_since() 
     thing.edit(lambda body: body["spec"]["http"][0].update(route=new))
     thing.undo()
     assert thing.body["spec"]["http"] == [route("", "v2")]
+
+
+def test_a_change_that_would_make_a_route_look_like_another_is_refused() -> None:
+    both = weights(web=1, api=99)
+    thing = Object(virtual_service(route("", route=both), route("", "web")))
+    with pytest.raises(NotUnique, match="would look like another route"):
+        plan(thing.body, split(shaped(thing.body, 1), web=1, api=99), NOW)
 
 
 def test_what_a_server_makes_of_a_value_is_held_and_no_foreign_change() -> None:
