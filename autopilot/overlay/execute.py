@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 """How often a race for one object is run before it is left to the back-off."""
 
+_PASSES = 3
+"""What is undone may be what made another overlay hard to find: so that is looked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -146,15 +149,21 @@ async def take_back(
         done = undo(body, chosen)
         return done.patch
 
+    outcomes: list[Outcome] = []
+    body = live
     try:
-        body = await _write(hands, target, decide, live)
-        await _write(hands, target, finish, body)
+        for _ in range(_PASSES):
+            body = await _write(hands, target, decide, body)
+            outcomes = [*(each for each in outcomes if each.how != "unclear"), *done.outcomes]
+            if not done.patch or all(each.how != "unclear" for each in outcomes):
+                break
+        body = await _write(hands, target, finish, body)
     except NotFound:
-        return done.outcomes
-    for outcome in done.outcomes:
+        return tuple(outcomes)
+    for outcome in outcomes:
         if outcome.how != "unclear":
             hands.drift.forget(key_of(body["metadata"]["uid"], outcome.overlay.id))
-    return done.outcomes
+    return tuple(outcomes)
 
 
 async def _write(

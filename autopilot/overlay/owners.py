@@ -10,13 +10,12 @@ it), with as much of its field set as lies below the field.
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autopilot.kube.marks import OVERLAY_MANAGER
-from autopilot.overlay.values import Path, overlap
+from autopilot.overlay.values import Path, clone, overlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,7 +91,7 @@ def displaced(known: Sequence[FieldOwner], body: Body, path: Path) -> tuple[Fiel
             ours = True
         elif not entry.get("subresource"):
             writer = {name: entry[name] for name in _WRITER if entry.get(name)}
-            others.append(FieldOwner(found[0], copy.deepcopy(found[1]), writer))
+            others.append(FieldOwner(found[0], clone(found[1]), writer))
     aside = [owner for owner in known if not overlap(owner.steps, steps)]
     here = [owner for owner in known if overlap(owner.steps, steps)] if ours else []
     # Who took the field from us since, or came to share it, is its owner now.
@@ -111,9 +110,9 @@ def restored(
         free: Whether no overlay holds anything there any more.
         last: Whether no overlay is left at all: then nothing stays ours.
     """
-    managed: list[Body] = [copy.deepcopy(entry) for entry in managed_of(body)]
+    managed: list[Body] = [clone(entry) for entry in managed_of(body)]
     ours = [entry for entry in managed if is_ours(entry)]
-    held = [copy.deepcopy(entry.get("fieldsV1") or {}) for entry in ours]
+    held = [clone(entry.get("fieldsV1") or {}) for entry in ours]
     waiting = tuple(owner for owner in known if not (last or free(owner.steps)))
     for owner in known:
         if owner in waiting:
@@ -222,7 +221,7 @@ def _give(managed: list[Body], owner: FieldOwner, fields: Body) -> None:
     if entry is None:
         entry = {**owner.writer, "fieldsType": "FieldsV1", "fieldsV1": {}}
         managed.append(entry)
-    tree: Body = copy.deepcopy(fields)
+    tree: Body = clone(fields)
     for step in reversed(owner.steps):
         tree = {step: tree}
     entry["fieldsV1"] = _joined(entry.get("fieldsV1") or {}, tree, root=True)

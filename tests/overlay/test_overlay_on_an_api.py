@@ -30,10 +30,11 @@ from autopilot.kube.marks import OVERLAID, OVERLAY
 from autopilot.overlay.drift import Drift
 from autopilot.overlay.errors import Contested, Held, NotThere
 from autopilot.overlay.execute import ATTEMPTS, Hands, Target, put, take_back
+from autopilot.overlay.places import Places
 from autopilot.overlay.record import Holder, read
 from autopilot.overlay.sweep import holders, sweep
 from autopilot.overlay.wish import Wish
-from autopilot.sandbox.apiserver.faults import Fault
+from autopilot.sandbox.apiserver.faults import Effect, Fault
 
 if TYPE_CHECKING:
     from autopilot.kube.client import Body
@@ -376,3 +377,55 @@ async def test_of_two_that_race_for_a_field_one_gets_it(
     assert len(lost) == 3
     assert {each.holder for each in lost} == {f"{won.overlay.holder} (fault)"}
     assert not any(isinstance(each, Conflict) for each in results)
+
+
+async def test_overlays_that_others_made_alike_wait_for_a_person_and_are_undone_when_told_apart(
+    client: HttpKubeClient, hands: Hands
+) -> None:
+    first = virtual_service(route("", "web"), route("", "api"))
+    await applied(client, first)
+    body = await live(client)
+    where = [Places(body, ()).locator("/spec/http", index) for index in (0, 1)]
+    hazard = Wish(holder(), "fault", "hazard", where[0], {"/fault": abort()})
+    moved = Wish(holder(), "split", "protection", where[1], {"/route": weights(x=1, y=99)})
+    await put(hands, WEB, hazard)
+    await put(hands, WEB, moved)
+    body = await live(client)
+    # Somebody gives the first route the second one's weights, and copies it with its fault.
+    body["spec"]["http"][0]["route"] = weights(x=1, y=99)
+    copied = copy.deepcopy(body["spec"]["http"][0])
+    body["spec"]["http"].append(copied)
+    await client.replace(VIRTUAL_SERVICES, body, manager="kubectl-edit")
+    outcomes = await take_back(hands, WEB, lambda _: True)
+    assert {each.how for each in outcomes} == {"unclear"}
+    assert len(read(await live(client)).overlays) == 2
+    body = await live(client)
+    body["spec"]["http"].pop()
+    body["spec"]["http"][0]["route"] = route("", "web")["route"]
+    await client.replace(VIRTUAL_SERVICES, body, manager="kubectl-edit")
+    outcomes = await take_back(hands, WEB, lambda _: True)
+    assert {each.how for each in outcomes} == {"restored"}
+    assert (await live(client))["spec"] == first["spec"]
+
+
+@pytest.mark.parametrize("effect", ["cut", "cut-after"])
+async def test_a_write_whose_answer_is_lost_is_gone_on_from_by_the_next_run(
+    client: HttpKubeClient, server: ApiServer, hands: Hands, effect: Effect
+) -> None:
+    first = await applied(client)
+    for skip in (0, 1):
+        await put(hands, WEB, failover())
+        server.faults.add(Fault(effect, verb="patch", skip=skip, count=1))
+        with pytest.raises(Unavailable):
+            await take_back(hands, WEB, lambda _: True)
+        server.faults.clear()
+        await take_back(hands, WEB, lambda _: True)
+        body = await live(client)
+        assert content(body) == content(first)
+        assert body["metadata"]["managedFields"] == first["metadata"]["managedFields"]
+    server.faults.add(Fault(effect, verb="patch", count=1))
+    with pytest.raises(Unavailable):
+        await put(hands, WEB, failover())
+    await put(hands, WEB, failover())
+    await take_back(hands, WEB, lambda _: True)
+    assert unmarked(await live(client))

@@ -230,7 +230,7 @@ def without_marks(body: Body) -> Body:
     return found
 
 
-@settings(max_examples=cases(500), deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(objects(), st.lists(steps(), max_size=8), st.permutations(HOLDERS))
 def test_undo_in_any_order_restores_all_even_the_owners(
     body: Body, wished: list[Step], order: list[str]
@@ -250,7 +250,7 @@ def test_undo_in_any_order_restores_all_even_the_owners(
     assert thing.body["metadata"]["managedFields"] == first["metadata"]["managedFields"]
 
 
-@settings(max_examples=cases(500), deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(
     objects(),
     st.lists(st.one_of(steps(), edits), max_size=12),
@@ -334,7 +334,7 @@ def wild_edits(draw: st.DrawFn) -> tuple[int, str, Any]:
     return draw(st.integers(0, 5)), name, value
 
 
-@settings(max_examples=cases(500), deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(
     objects(),
     st.lists(st.one_of(steps(), wild_edits()), max_size=12),
@@ -361,7 +361,8 @@ def test_after_any_foreign_edits_an_undo_changes_only_fields_that_hold_an_overla
         check_only_undone(before, thing.body, [marks[key] for key in gone])
         again = copy.deepcopy(thing.body)
         thing.undo(who)
-        assert thing.body == again
+        # What is undone may be what made another overlay of the same holder hard to find.
+        assert kept or thing.body == again
 
 
 def check_only_undone(before: Body, after: Body, ended: list[Any]) -> None:
@@ -413,7 +414,7 @@ def run(thing: Object, wished: list[Step], budget: int) -> int:
     return process.spent
 
 
-@settings(max_examples=cases(150), deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(objects(), st.lists(steps(), max_size=6))
 def test_killed_between_any_two_writes_the_next_run_ends_the_same(
     body: Body, wished: list[Step]
