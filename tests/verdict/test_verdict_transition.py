@@ -318,6 +318,22 @@ def test_counting_costs_few_writes_and_a_restart_little_time() -> None:
     assert writes < 75
 
 
+def test_what_was_counted_and_then_reset_is_worth_a_write() -> None:
+    phase = Phase("Normal", (Transition("Broken", when("errors > 5%"), hold=seconds(60)),))
+    memory = Memory("Normal")
+    for value, worth in ((0.5, False), (0.5, True), (None, False), (0.5, False), (0.0, True)):
+        found = judge_phase(phase, memory, Moment({"errors": Reading(value, 1.0)}, 5)).memory
+        assert found.worth_keeping(memory) is worth
+        memory = found
+
+
+def test_a_phase_that_somebody_else_wrote_begins_with_no_time_in_it() -> None:
+    trial = Phase("Trial", (Transition("Normal", after=Wait(seconds(15))),))
+    found = judge_phase(trial, Memory("Normal", seconds=99), Moment({}, 100))
+    assert found.move is None
+    assert found.next_in == 15
+
+
 @pytest.mark.parametrize(
     "kept",
     [
