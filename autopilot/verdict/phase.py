@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from autopilot.verdict.hold import EPSILON, For
+from autopilot.verdict.hold import EPSILON, For, Held
 from autopilot.verdict.memory import Memory, Progress
 from autopilot.verdict.transition import Moment, Standing, Transition, judge_transition
 from autopilot.verdict.verdict import Verdict
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 QUIET = 3600.0
 """After so many seconds in the initial phase no failed visit counts any more."""
+
+
+_FRESH = Progress()
 
 
 class Because(StrEnum):
@@ -146,17 +149,18 @@ def judge_phase(phase: Phase, before: Memory, moment: Moment) -> Judged:
             continue
         standing, now = judge_transition(
             transition,
-            before.progress.get(transition.key, Progress()),
+            before.progress.get(transition.key, _FRESH),
             moment,
             memory.seconds,
             memory.failed.get(_way(phase.name, transition), 0),
         )
         standings.append(standing)
-        progress[transition.key] = now
+        if now != _FRESH:
+            progress[transition.key] = now
     blind = _blind(phase, standings, moment)
-    memory = replace(memory, progress={k: p for k, p in progress.items() if p != Progress()})
     timers = [standing.next_in for standing in standings if standing.next_in is not None]
-    exits, memory = _exits(phase, memory, blind, moment)
+    exits, dark = _exits(phase, memory, blind, moment)
+    memory = Memory(phase.name, memory.seconds, progress, dark, memory.failed)
     ready = next((standing.transition for standing in standings if standing.ready), None)
     move = Move(ready.to, Because.WHEN, ready) if ready else None
     for left, exit_move in exits:
@@ -185,9 +189,11 @@ def _older(phase: Phase, memory: Memory, elapsed: float | None) -> Memory:
         asked.append(phase.max_stay.after.total_seconds())
     if phase.initial and memory.failed:
         asked.append(QUIET)
-    seconds = min(memory.seconds + max(0.0, elapsed or 0.0), max(asked, default=0.0))
+    if not asked:
+        return memory if memory.seconds == 0 else replace(memory, seconds=0.0)
+    seconds = min(memory.seconds + max(0.0, elapsed or 0.0), max(asked))
     failed = {} if phase.initial and seconds >= QUIET else memory.failed
-    return replace(memory, seconds=seconds, failed=failed)
+    return Memory(memory.phase, seconds, memory.progress, memory.blind, failed)
 
 
 def _blind(phase: Phase, standings: list[Standing], moment: Moment) -> bool:
@@ -205,9 +211,9 @@ def _blind(phase: Phase, standings: list[Standing], moment: Moment) -> bool:
 
 def _exits(
     phase: Phase, memory: Memory, blind: bool, moment: Moment
-) -> tuple[list[tuple[float, Move]], Memory]:
-    """`maxStay`, then `whenBlind`, each with the seconds that are left until it is taken."""
-    exits = []
+) -> tuple[list[tuple[float, Move]], Held]:
+    """`maxStay`, then `whenBlind`, each with the seconds left; and the time spent blind."""
+    exits, held = [], memory.blind
     if phase.max_stay is not None:
         left = phase.max_stay.after.total_seconds() - memory.seconds
         left = left if left > EPSILON else 0.0
@@ -215,10 +221,9 @@ def _exits(
     if phase.when_blind is not None:
         rule = For(phase.when_blind.after)
         held, _ = rule.observe(memory.blind, Verdict.of(blind), moment.elapsed)
-        memory = replace(memory, blind=held)
         if blind:
             exits.append((rule.left(held), Move(phase.when_blind.to, Because.WHEN_BLIND)))
-    return exits, memory
+    return exits, held
 
 
 def _way(phase: str, transition: Transition) -> str:

@@ -55,12 +55,19 @@ class Moment:
         approved: The phases that `autopilot approve` has opened the way to.
         gap: The longest `elapsed` during which somebody watched, in seconds; None where nothing
             can have changed in between (an engine that jumps from change to change).
+        values: The readings' values, for conditions.
     """
 
     readings: Mapping[str, Reading]
     elapsed: float | None = None
     approved: frozenset[str] = frozenset()
     gap: float | None = None
+    values: Mapping[str, float | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take the values out of the readings, once for all transitions."""
+        values = {name: reading.value for name, reading in self.readings.items()}
+        object.__setattr__(self, "values", values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +109,45 @@ class Standing:
     Attributes:
         transition: Which.
         when: What its condition says of the values alone.
+        counted: What `times` makes of that.
         ready: Whether it may be taken now.
-        lacks: What it still waits for, for people: `5s more of for: 15s`, `approval`; empty when
-            it is ready, or its condition isn't true.
-        next_in: Seconds until it could be taken on the same values; None when never.
+        shut: Whether it needs an approval that nobody has given.
+        seen: What `times` has counted.
+        waits: What its `for` and `after` still wait for: the clause, the seconds that are left,
+            and all its seconds.
         hungry: Whether further samples of the same values could change what it says (`times`).
     """
 
     transition: Transition
     when: Verdict
+    counted: Verdict
     ready: bool
-    lacks: tuple[str, ...] = ()
-    next_in: float | None = None
+    shut: bool = False
+    seen: Seen = field(default_factory=Seen)
+    waits: tuple[tuple[str, float, float], ...] = ()
     hungry: bool = False
+
+    @property
+    def next_in(self) -> float | None:
+        """Seconds until it could be taken on the same values; None when never, or now."""
+        if self.shut or not self.waits or self.counted is not Verdict.TRUE:
+            return None
+        return max(left for _, left, _ in self.waits)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What it still waits for, for people: `5s more of for: 15s`, `approval`.
+
+        Empty when it is ready, or its condition isn't true.
+        """
+        if not (self.when.is_true or self.counted.is_true):
+            return ()
+        times = self.transition.times
+        lacking = [f"{sum(self.seen.last)} of times: {times.k}/{times.n}"] if times else []
+        lacking = lacking if self.counted.is_false else []
+        for clause, left, full in self.waits:
+            lacking.append(f"{_span(left)} more of {clause}: {durations.render(full)}")
+        return (*lacking, "approval") if self.shut else tuple(lacking)
 
 
 def judge_transition(
@@ -136,37 +169,32 @@ def judge_transition(
     Returns:
         Where it stands, and what it has counted now. Unknown is never ready.
     """
-    when = _said(transition.when, moment.readings)
+    when = transition.when.judge(moment.values) if transition.when else Verdict.TRUE
     counted, seen, stamp = _counted(transition, before, moment.readings, when)
-    held, says, left = before.held, counted, {}
+    held, says = before.held, counted
+    waits: list[tuple[str, float, float]] = []
     if transition.hold is not None:
         rule = For(transition.hold, moment.gap)
         held, says = rule.observe(before.held, counted, moment.elapsed)
-        left[f"for: {durations.render(transition.hold)}"] = rule.left(held)
+        if (left := rule.left(held)) > 0:
+            waits.append(("for", left, transition.hold.total_seconds()))
     if transition.after is not None:
         wait = transition.after.seconds(failed)
-        left[f"after: {durations.render(wait)}"] = wait - in_phase
-    left = {clause: seconds for clause, seconds in left.items() if seconds > EPSILON}
-    lacks = [f"{_span(seconds)} more of {clause}" for clause, seconds in left.items()]
-    if transition.times is not None and counted.is_false:
-        lacks.insert(0, f"{sum(seen.last)} of times: {transition.times.k}/{transition.times.n}")
-    shut = transition.approve and transition.to not in moment.approved
-    lacks += ["approval"] if shut else []
+        if wait - in_phase > EPSILON:
+            waits.append(("after", wait - in_phase, wait))
     standing = Standing(
         transition,
         when,
-        ready=says.is_true and not lacks,
-        lacks=tuple(lacks) if when.is_true or counted.is_true else (),
-        next_in=max(left.values()) if counted.is_true and left and not shut else None,
+        counted,
+        ready=says is Verdict.TRUE
+        and not waits
+        and (not transition.approve or transition.to in moment.approved),
+        shut=transition.approve and transition.to not in moment.approved,
+        seen=seen,
+        waits=tuple(waits),
         hungry=_hungry(transition, seen, when),
     )
     return standing, Progress(held, seen, stamp)
-
-
-def _said(when: Condition | None, readings: Mapping[str, Reading]) -> Verdict:
-    if when is None:
-        return Verdict.TRUE
-    return when.judge({name: readings[name].value for name in when.reads if name in readings})
 
 
 def _counted(
