@@ -14,6 +14,7 @@ from autopilot.overlay.places import Places
 from autopilot.overlay.record import Holder, read
 from autopilot.overlay.undo import Outcome, finish, undo
 from autopilot.sandbox.apiserver.fields import apply, record_update, structure_for
+from autopilot.sandbox.apiserver.managers import Writer
 from autopilot.sandbox.apiserver.patch import json_patch
 from autopilot.sandbox.mesh import crds
 
@@ -163,10 +164,8 @@ class Object:
         return apply(
             live,
             body,
-            manager=manager,
+            Writer(manager, "Apply", API),
             force=force,
-            api_version=API,
-            subresource="",
             now=self._now(),
             structure=self._structure,
         )
@@ -177,9 +176,7 @@ class Object:
             record_update(
                 self.body,
                 {**after, "metadata": meta},
-                manager=manager,
-                api_version=API,
-                subresource="",
+                Writer(manager, "Update", API),
                 now=self._now(),
                 structure=self._structure,
             )
