@@ -127,7 +127,7 @@ async def test_stopping_is_prompt_and_ends_the_watches(api: Api) -> None:
     async with api.watch(MAPS) as watch:
         began = asyncio.get_running_loop().time()
         await api.server.stop()
-        assert asyncio.get_running_loop().time() - began < 2
+        assert asyncio.get_running_loop().time() - began < 10
         assert await watch.ended()
     with pytest.raises(aiohttp.ClientConnectorError):
         await api.call("GET", MAPS)

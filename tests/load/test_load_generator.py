@@ -43,7 +43,7 @@ async def test_the_rate_holds_and_every_answer_names_its_version() -> None:
         elapsed = time.monotonic() - began
         await generator.stop()
         counted = generator.totals()
-        assert counted.requests == pytest.approx(200 * elapsed, rel=0.1)
+        assert counted.requests == pytest.approx(200 * elapsed, rel=0.25)
         assert counted.failed == 0
         assert {(r.workload, r.version) for r in generator.records} == {("web", "v1")}
 

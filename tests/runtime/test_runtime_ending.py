@@ -142,7 +142,7 @@ async def test_told_to_stop_it_finishes_what_runs_and_leaves(box: Box) -> None:
     await began.wait()
     started = time.monotonic()
     await process.end()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 10
     assert ended == [True]
     assert box.status()["step"] == 4
     assert not process.runtime.ready

@@ -186,4 +186,4 @@ async def test_an_envoy_that_does_not_answer_is_no_rejection(
     began = time.monotonic()
     result = await publisher.publish(Snapshot({"good": good | {"connect_timeout": "1s"}}))
     assert result == Acked(("cds",))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
