@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.kube.marks import SCALED
 from autopilot.mesh.errors import Held, TargetMissing
-from autopilot.mesh.steps import DEPLOYMENTS, Holder, HoldReplicas, Plan, ReleaseReplicas, Step
+from autopilot.mesh.steps import DEPLOYMENTS, HoldReplicas, Plan, ReleaseReplicas, Step
+from autopilot.overlay.record import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from autopilot.base.errors import AutopilotError
     from autopilot.kube.client import Body
     from autopilot.kube.kinds import ResourceType
+    from autopilot.overlay.record import Holder
 
 Moves = Literal["forward", "back", "neutral"]
 """Whither a step moves traffic or capacity. Guardrails bound only what moves forward."""
@@ -56,31 +57,6 @@ class DeleteOwned:
     live: Body
     moves: Moves
     summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a foreign field.
-
-    Attributes:
-        kind: The resource's kind, like `Canary`.
-        namespace: Its namespace.
-        name: Its name.
-        uid: Its uid.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-
-    def __str__(self) -> str:
-        """For people."""
-        return f"{self.kind} {self.namespace}/{self.name}"
-
-    def succeeds(self, other: Holder) -> bool:
-        """Whether it is the other, or was made anew under its name: its marks pass on."""
-        return (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ WHOLE = ""
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The resource that wants an overlay.
+    """The resource that holds something of an object that others own.
 
     Attributes:
         kind: Its kind, like `Rule`.
