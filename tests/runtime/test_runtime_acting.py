@@ -10,11 +10,11 @@ from autopilot.mesh.provider import Owner
 from autopilot.mesh.steps import (
     ApplyOwned,
     DeleteOwned,
-    Holder,
     HoldReplicas,
     Plan,
     ReleaseReplicas,
 )
+from autopilot.overlay.record import Holder
 from autopilot.runtime.acting import CachedWorld, split_plan
 
 HOLDER = Holder("Canary", "shop", "c", "1")
