@@ -1,0 +1,1 @@
+"""Rules: state machines over telemetry in plain YAML, run by one generic worker."""
