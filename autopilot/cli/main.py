@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from autopilot.base.errors import AutopilotError, InvalidInput
+from autopilot.cli.lazy import LazyGroup
 
 _VERBS: dict[str, tuple[str, str]] = {
     "init": ("autopilot.cli.init:init", "Scaffold an operator."),
@@ -16,6 +16,9 @@ _VERBS: dict[str, tuple[str, str]] = {
     "validate": ("autopilot.cli.validate:validate", "Check a project; every error at once."),
     "graph": ("autopilot.cli.graph:graph", "Draw the state machine (mermaid)."),
     "run": ("autopilot.cli.run:run", "Run an operator against a cluster or a sandbox."),
+    "rule": ("autopilot.cli.rule:rule", "Write a rule, try it out, see what it would do."),
+    "crds": ("autopilot.cli.crds:crds", "Print the included kinds' CRDs, to apply."),
+    "schema": ("autopilot.cli.schema:schema", "Print a JSON Schema, for editors."),
     "sandbox": ("autopilot.cli.sandbox:sandbox", "A mesh in a box, on this machine."),
     "demo": ("autopilot.cli.demo:demo", "See it fly: real requests, real Envoy."),
     "version": ("autopilot.cli.version:version", "Print versions."),
@@ -23,28 +26,7 @@ _VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-class Verbs(click.Group):
-    """A group that imports a verb when it is asked for, so that `--help` is quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order that a newcomer needs them."""
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's module."""
-        if cmd_name not in _VERBS:
-            return None
-        module, _, attribute = _VERBS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing one."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in _VERBS.items()])
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, verbs=_VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Watches a service mesh's telemetry and moves its traffic."""
 

@@ -1,0 +1,49 @@
+"""A group of verbs that imports one only when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb when it is asked for.
+
+    Args:
+        verbs: Where each verb is (`module:attribute`) and what it does, in the order that a
+            newcomer needs them. One whose module isn't installed isn't there.
+        more: As for any group.
+    """
+
+    def __init__(self, *, verbs: Mapping[str, tuple[str, str]], **more: Any) -> None:
+        super().__init__(**more)
+        self._verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order that a newcomer needs them."""
+        return [verb for verb, (where, _) in self._verbs.items() if _installed(where)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module."""
+        where, _ = self._verbs.get(cmd_name, ("", ""))
+        if not where or not _installed(where):
+            return None
+        module, _, attribute = where.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing one."""
+        if known := self.list_commands(ctx):
+            with formatter.section("Verbs"):
+                formatter.write_dl([(verb, self._verbs[verb][1]) for verb in known])
+
+
+def _installed(where: str) -> bool:
+    return find_spec(where.partition(":")[0]) is not None
