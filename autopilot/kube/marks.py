@@ -19,6 +19,20 @@ OWNER = f"{DOMAIN}/owner"
 PAUSED = f"{DOMAIN}/paused"
 """Annotation on a resource: any value but `false` stops its workers and writes."""
 
+UNLATCH = f"{DOMAIN}/unlatch"
+"""Annotation on a resource, written by `autopilot approve KIND/NAME --latch`: any value clears the
+condition `Latched`. It is removed as soon as it is seen."""
+
+OPT_OUT = f"{DOMAIN}/opt-out"
+"""Annotation on a Service or a Namespace: any value but `false` keeps autopilot's hands off it."""
+
+ALLOW_FROM = f"{DOMAIN}/allow-from"
+"""Annotation on a Namespace: the other namespaces whose resources may act on it, separated by
+commas, or `*`."""
+
+HALT_NAMESPACE, HALT_NAME = "autopilot-system", "autopilot-halt"
+"""The ConfigMap that halts everything while it exists."""
+
 SCALED = f"{DOMAIN}/scaled"
 """Annotation on a foreign workload whose replicas autopilot holds: JSON with the owner's kind,
 namespace, name and uid, `before` and `after` (replica counts) and `at`."""
@@ -41,3 +55,7 @@ OVERLAID_OWNERS = f"{DOMAIN}/overlaid-owners"
 
 OVERLAY_MANAGER = f"{FIELD_MANAGER}-overlay"
 """The field manager of all overlays, whoever wants them; no operator's has this form."""
+
+BASE = f"{DOMAIN}/base"
+"""Annotation on a neutral object that autopilot made because there was none to overlay: JSON, the
+spec it was made with. It goes when its last overlay is gone, unless others changed it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from autopilot.spec.guardrails import Guardrails
 from autopilot.spec.model import Model
 from autopilot.spec.names import is_dns_label
 from autopilot.spec.types import Duration
@@ -62,6 +63,7 @@ class OperatorConfig(Model):
         log_level: A name, or the original's number: 0 Debug, 1 Info, 2 Warn, 3 Error, 4 DPanic,
             5 Panic, 6 Fatal.
         config: Whatever the workers want to know; `ctx.config` in the author's model.
+        guardrails: Limits that hold whatever a resource says.
     """
 
     version: str = "0.0.1"
@@ -74,6 +76,7 @@ class OperatorConfig(Model):
     leader_election_namespace: str = ""
     log_level: Annotated[str, BeforeValidator(_level)] = "Info"
     config: dict[str, Any] = Field(default_factory=dict)
+    guardrails: Guardrails = Guardrails()
 
     @property
     def logging_level(self) -> int:
