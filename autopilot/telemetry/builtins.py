@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 BATCH = 100
 WORKLOAD = ("destination_workload_namespace", "destination_workload")
 SERVICE = ("destination_service_namespace", "destination_service_name")
-_REQUESTS = "istio_requests_total"
-_BUCKETS = "istio_request_duration_milliseconds_bucket"
+REQUESTS = "istio_requests_total"
+BUCKETS = "istio_request_duration_milliseconds_bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,15 @@ class IstioFamily:
         mine = self._select(WORKLOAD, [(target.namespace, target.name) for target in targets])
         route = [service for target in targets for service in target.route]
         parts = [
-            _part("value", _MEASURES[self.measure](self, mine)),
-            _part("requests", f"{_sum(WORKLOAD)}(increase({_REQUESTS}{{{mine}}}[{self.window}]))"),
-            _part("at", f"{_max(WORKLOAD)}(timestamp({_REQUESTS}{{{mine}}}))"),
+            part("value", _MEASURES[self.measure](self, mine)),
+            part("requests", f"{sum_by(WORKLOAD)}(increase({REQUESTS}{{{mine}}}[{self.window}]))"),
+            part("at", f"{max_by(WORKLOAD)}(timestamp({REQUESTS}{{{mine}}}))"),
         ]
         if route:
             all_of = self._select(SERVICE, route)
-            of = f"{_sum(SERVICE)}(increase({_REQUESTS}{{{all_of}}}[{self.window}]))"
-            parts.append(_part("of", of))
-            parts.append(_part("of_at", f"{_max(SERVICE)}(timestamp({_REQUESTS}{{{all_of}}}))"))
+            of = f"{sum_by(SERVICE)}(increase({REQUESTS}{{{all_of}}}[{self.window}]))"
+            parts.append(part("of", of))
+            parts.append(part("of_at", f"{max_by(SERVICE)}(timestamp({REQUESTS}{{{all_of}}}))"))
         return " or ".join(parts)
 
     def parts(self, series: Sequence[Series], target: Target) -> Parts:
@@ -99,6 +99,10 @@ class IstioFamily:
             evaluated=series[0].at if series else None,
         )
 
+    def parts_of(self, series: Sequence[Series], targets: Sequence[Target]) -> list[Parts]:
+        """Each target's."""
+        return [self.parts(series, target) for target in targets]
+
     def _select(self, labels: tuple[str, str], pairs: Iterable[tuple[str, str]]) -> str:
         namespaces = sorted({namespace for namespace, _ in pairs})
         names = sorted({name for _, name in pairs})
@@ -111,20 +115,20 @@ class IstioFamily:
         )
 
     def _errors(self, mine: str) -> str:
-        bad = f'{_REQUESTS}{{{mine},response_code=~"5.."}}[{self.window}]'
+        bad = f'{REQUESTS}{{{mine},response_code=~"5.."}}[{self.window}]'
         # A status that isn't a number stands for "no gRPC": empty in Istio, "-" in plain Envoy.
-        grpc = f'{_REQUESTS}{{{mine},grpc_response_status=~"[1-9][0-9]*"}}[{self.window}]'
+        grpc = f'{REQUESTS}{{{mine},grpc_response_status=~"[1-9][0-9]*"}}[{self.window}]'
         every = self._rate(mine)
-        return f"({_sum(WORKLOAD)}(rate({bad}) or rate({grpc})) or {every} * 0) / {every}"
+        return f"({sum_by(WORKLOAD)}(rate({bad}) or rate({grpc})) or {every} * 0) / {every}"
 
     def _success(self, mine: str) -> str:
         return f"(1 - ({self._errors(mine)})) * 100"
 
     def _rate(self, mine: str) -> str:
-        return f"{_sum(WORKLOAD)}(rate({_REQUESTS}{{{mine}}}[{self.window}]))"
+        return f"{sum_by(WORKLOAD)}(rate({REQUESTS}{{{mine}}}[{self.window}]))"
 
     def _latency(self, mine: str) -> str:
-        buckets = f"{_sum((*WORKLOAD, 'le'))}(rate({_BUCKETS}{{{mine}}}[{self.window}]))"
+        buckets = f"{sum_by((*WORKLOAD, 'le'))}(rate({BUCKETS}{{{mine}}}[{self.window}]))"
         return f"histogram_quantile({self.quantile:g}, {buckets})"
 
 
@@ -185,9 +189,9 @@ class EnvoyFamily:
             value = f"(1 - (sum(rate({bad})) or {total} * 0) / {total}) * 100"
         return " or ".join(
             (
-                _part("value", value),
-                _part("requests", f"sum(increase({every}[{self.window}]))"),
-                _part("at", f"max(timestamp({every}))"),
+                part("value", value),
+                part("requests", f"sum(increase({every}[{self.window}]))"),
+                part("at", f"max(timestamp({every}))"),
             )
         )
 
@@ -196,16 +200,23 @@ class EnvoyFamily:
         del target
         return plain_parts(series)
 
+    def parts_of(self, series: Sequence[Series], targets: Sequence[Target]) -> list[Parts]:
+        """Each target's."""
+        return [self.parts(series, target) for target in targets]
 
-def _part(name: str, expression: str) -> str:
+
+def part(name: str, expression: str) -> str:
+    """An expression whose series carry the part label."""
     return f'label_replace({expression}, "{PART}", "{name}", "", "")'
 
 
-def _sum(labels: tuple[str, ...]) -> str:
+def sum_by(labels: tuple[str, ...]) -> str:
+    """The beginning of a sum; an expression in parentheses follows."""
     return f"sum by ({', '.join(labels)}) "
 
 
-def _max(labels: tuple[str, ...]) -> str:
+def max_by(labels: tuple[str, ...]) -> str:
+    """The beginning of a maximum; an expression in parentheses follows."""
     return f"max by ({', '.join(labels)}) "
 
 

@@ -227,11 +227,12 @@ class Poller:
         usual = max(_STALE_INTERVALS * group.interval, _STALE_SECONDS, family.span / 2)
         stale = self._stale_after or usual
         asked = Asked(family.query, promql, family.timed, stale, detail)
-        for entry in entries:
-            if why is Why.KNOWN:
-                sample = judge(family.parts(series, entry.target), asked)
-            else:
-                sample = Sample(family.query, promql, why=why, detail=detail)
+        if why is Why.KNOWN:
+            parts = family.parts_of(series, [entry.target for entry in entries])
+            samples = [judge(each, asked) for each in parts]
+        else:
+            samples = [Sample(family.query, promql, why=why, detail=detail)] * len(entries)
+        for entry, sample in zip(entries, samples, strict=True):
             self._settle(group, entry, sample, now + delay)
 
     def _settle(self, group: Group, entry: Entry, sample: Sample, expires: float) -> None:

@@ -87,7 +87,17 @@ class MetricsReader:
         takes = {name.casefold() for name in (*query.parameters, *query.optional)}
         if self._namespace and "namespace" in takes - {name.casefold() for name in given}:
             given["namespace"] = self._namespace
-        sample = await self._provider.read(query.bind(given), self._reader_key)
+        return await self.read(query.bind(given))
+
+    async def read(self, query: BoundQuery) -> Sample:
+        """Ask a query whose arguments are bound already and record the answer in `reads`."""
+        sample = await self._provider.read(query, self._reader_key)
+        self.reads.append(sample)
+        return sample
+
+    async def read(self, query: BoundQuery) -> Sample:
+        """Ask a query that is bound already and record the answer in `reads`."""
+        sample = await self._provider.read(query, self._reader_key)
         self.reads.append(sample)
         return sample
 

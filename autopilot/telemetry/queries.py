@@ -110,10 +110,12 @@ class TemplateFamily:
     Attributes:
         query: The query's name.
         text: The PromQL.
+        ago: How many seconds in the past the text is evaluated.
     """
 
     query: str
     text: str
+    ago: float = 0.0
 
     @property
     def batch(self) -> int:
@@ -131,14 +133,21 @@ class TemplateFamily:
         return False
 
     def promql(self, targets: Sequence[Target]) -> str:
-        """The text."""
+        """The text; for the past, as the last value of a subquery that ended then."""
         del targets
-        return self.text
+        if not self.ago:
+            return self.text
+        # On a line of its own, since the text may end in a comment.
+        return f"last_over_time((\n{self.text}\n)[1s:1s] offset {durations.render(self.ago)})"
 
     def parts(self, series: Sequence[Series], target: Target) -> Parts:
         """The whole answer."""
         del target
-        return plain_parts(series)
+        return plain_parts(series, self.ago)
+
+    def parts_of(self, series: Sequence[Series], targets: Sequence[Target]) -> list[Parts]:
+        """Each target's."""
+        return [self.parts(series, target) for target in targets]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from autopilot.base import durations
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from autopilot.telemetry.source import Series
+    from autopilot.telemetry.source import Series, SourceRef
 
 PART = "part"
 """The label that tells the parts of one answer apart, so that one request fetches them all.
@@ -26,7 +26,7 @@ def seconds_of(window: str) -> float:
     """A window as PromQL spells it, in seconds; 0 for a spelling that only PromQL knows."""
     try:
         return durations.parse(window).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 
@@ -38,11 +38,13 @@ class Target:
         namespace: Of the workload; empty for a template, whose text says whom it is about.
         name: Of the workload.
         route: (namespace, name) of every service that shares the target's route.
+        narrow: Label and values that a service's requests are narrowed to, sorted.
     """
 
     namespace: str = ""
     name: str = ""
     route: tuple[tuple[str, str], ...] = ()
+    narrow: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class Family(Protocol):
         """Pick what an answer says about one target."""
         ...
 
+    def parts_of(self, series: Sequence[Series], targets: Sequence[Target]) -> list[Parts]:
+        """The same for several targets, in their order, reading the answer once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BoundQuery:
@@ -105,12 +111,14 @@ class BoundQuery:
         target: Whom it is about.
         arguments: Parameter → value as given, sorted; for logs, records and scripts.
         interval: Seconds between polls; None for the operator's own.
+        source: Whom to ask; None for the installation's source.
     """
 
     family: Family
     target: Target
     arguments: tuple[tuple[str, str], ...] = ()
     interval: float | None = None
+    source: SourceRef | None = None
 
     @property
     def name(self) -> str:
@@ -123,15 +131,20 @@ class BoundQuery:
         return self.family.promql([self.target])
 
 
-def plain_parts(series: Sequence[Series]) -> Parts:
-    """Read an answer that is about one target; series without the part label are values."""
+def plain_parts(series: Sequence[Series], ago: float = 0.0) -> Parts:
+    """Read an answer that is about one target; series without the part label are values.
+
+    Args:
+        series: The answer.
+        ago: How many seconds before the query's own time it speaks of.
+    """
     of = values_of(series, "of")
     return Parts(
         values=values_of(series, "value") + values_of(series, ""),
         requests=_only(values_of(series, "requests")),
         of=sum(of) if of else None,
         at=next(iter(values_of(series, "at")), next(iter(values_of(series, "of_at")), None)),
-        evaluated=series[0].at if series else None,
+        evaluated=series[0].at - ago if series else None,
     )
 
 

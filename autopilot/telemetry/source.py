@@ -20,6 +20,27 @@ class QueryRefused(AutopilotError):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRef:
+    """A source that a resource names for itself, instead of the installation's. One of `url` and
+    `secret` is given: a credential goes only to the URL that stands in the same Secret.
+
+    Attributes:
+        namespace: The resource's own; the Secret is read there and nowhere else.
+        url: Like `http://prometheus.monitoring:9090`, with a path where the API has a prefix.
+        secret: Name of a Secret; see `access.access_of` for its keys.
+        tenant: `X-Scope-OrgID`, for a URL; a Secret has its own.
+    """
+
+    namespace: str = ""
+    url: str = ""
+    secret: str = ""
+    tenant: str = ""
+
+    def __str__(self) -> str:
+        return f"Secret {self.namespace}/{self.secret}" if self.secret else self.url
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One series of an instant vector.
 
