@@ -95,12 +95,6 @@ class MetricsReader:
         self.reads.append(sample)
         return sample
 
-    async def read(self, query: BoundQuery) -> Sample:
-        """Ask a query that is bound already and record the answer in `reads`."""
-        sample = await self._provider.read(query, self._reader_key)
-        self.reads.append(sample)
-        return sample
-
 
 class Ask:
     """One query, ready to be called with its parameters."""
