@@ -40,10 +40,14 @@ class Backend:
         self.delay = 0.0
         self.hosts: Counter[str] = Counter()
         self.last: web.Request | None = None
+        self.peers: set[int] = set()
+        """Ports that it was asked from: one for each connection."""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.seen += 1
         self.last = request
+        if request.transport is not None:
+            self.peers.add(request.transport.get_extra_info("peername")[1])
         self.hosts[request.host] += 1
         if self.delay:
             await asyncio.sleep(self.delay)

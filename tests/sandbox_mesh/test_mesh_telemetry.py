@@ -133,7 +133,7 @@ async def test_failures_that_reach_no_pod_name_the_service_and_no_workload(
         ("empty", "unknown", "503", "UH"): 5,
         ("a", "unknown", "500", "FI"): 6,
         ("b", "b", "200", "-"): 8,
-        ("unknown", "unknown", "404", "NR"): 3,
+        ("nothing", "unknown", "404", "NR"): 3,
     }
     tried = sum(count for key, count in found.items() if key[:2] == ("destination", "b"))
     # 8 requests, 8 mirrored ones, and the tries that followed the two failures.

@@ -32,7 +32,7 @@ _MATCH = {
 }
 _FAULT = {
     "delay": {"fixedDelay": True, "percentage": {"value": True}, "percent": True},
-    "abort": {"httpStatus": True, "percentage": {"value": True}},
+    "abort": {"httpStatus": True, "grpcStatus": True, "percentage": {"value": True}},
 }
 _HTTP = {
     "name": True,
@@ -84,6 +84,7 @@ _POLICY = {
             "enabled": True,
             "distribute": {"from": True, "to": True},
             "failover": {"from": True, "to": True},
+            "failoverPriority": True,
         },
     },
     "outlierDetection": {

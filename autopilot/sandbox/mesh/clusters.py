@@ -8,7 +8,6 @@ balancing and outlier detection are over all of them, as in Istio.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.mesh import locality
@@ -16,7 +15,7 @@ from autopilot.sandbox.mesh.hosts import DOMAIN, plain
 from autopilot.sandbox.mesh.values import Wrong, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from autopilot.sandbox.mesh.model import Endpoint, Service
 
@@ -46,19 +45,22 @@ class Target:
         port: One of the service's.
         subset: A subset's name in the DestinationRule; empty for the whole service.
         place: The callers' locality, where the DestinationRule makes it matter; else empty.
+        standing: The callers' labels likewise; see `locality.standing`.
     """
 
     service: Service
     port: int
     subset: str = ""
     place: str = ""
+    standing: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The cluster's; without dots."""
         service = self.service
         name = f"out~{service.namespace}~{service.name}~{self.port}~{self.subset}"
-        return plain(f"{name}~{self.place}" if self.place else name)
+        told = [part for part in (self.place, "+".join(self.standing)) if part]
+        return plain("~".join([name, *told]))
 
 
 def policy_of(rule: Body | None, subset: str = "") -> Body:
@@ -74,7 +76,8 @@ def build(target: Target, rule: Body | None = None) -> Body:
     service, policy = target.service, policy_of(rule, target.subset)
     labels = _subset(rule, target.subset).get("labels") or {}
     endpoints = [e for e in service.endpoints[target.port] if labels.items() <= e.labels.items()]
-    groups = locality.prefer(_localities(endpoints), policy, target.place)
+    groups = [_filled(g) for g in locality.group(endpoints, policy, target.standing)]
+    groups = locality.prefer(groups, policy, target.place)
     common: Body = {"healthy_panic_threshold": {"value": _panic(policy)}}
     if target.place:
         common["locality_weighted_lb_config"] = {}
@@ -130,16 +133,9 @@ def _metadata(namespace: str, name: str, host: str = "") -> Body:
     return {"filter_metadata": {"istio": labels}}
 
 
-def _localities(endpoints: Iterable[Endpoint]) -> list[Body]:
-    groups = []
-    ordered = sorted(endpoints, key=lambda e: e.locality)
-    for place, members in groupby(ordered, key=lambda e: e.locality):
-        group: Body = {"lb_endpoints": [_endpoint(member) for member in members]}
-        if place:
-            names = ("region", "zone", "sub_zone")
-            group["locality"] = dict(zip(names, place.split("."), strict=False))
-        groups.append(group)
-    return groups
+def _filled(group: Body) -> Body:
+    members = group.pop("members")
+    return {**group, "lb_endpoints": [_endpoint(member) for member in members]}
 
 
 def _endpoint(endpoint: Endpoint) -> Body:

@@ -69,7 +69,7 @@ def _match() -> Body:
 
 def _fault() -> Body:
     delay = {"fixedDelay": _DURATION, "percentage": _PERCENT, "percent": _INTEGER}
-    abort = {"httpStatus": _INTEGER, "percentage": _PERCENT}
+    abort = {"httpStatus": _INTEGER, "grpcStatus": _TEXT, "percentage": _PERCENT}
     return _object({"delay": _object(delay), "abort": _object(abort)})
 
 
@@ -147,6 +147,7 @@ def _traffic_policy() -> Body:
         "enabled": {**_BOOLEAN, "nullable": True},
         "distribute": _list(_object({"from": _TEXT, "to": _map(_INTEGER)})),
         "failover": _list(_object({"from": _TEXT, "to": _TEXT})),
+        "failoverPriority": _TEXTS,
     }
     return _object(
         {

@@ -35,6 +35,11 @@ class Destinations:
         self._rules = self._by_service(rules)
         self._used: dict[str, Body] = {}
 
+    @property
+    def by_labels(self) -> bool:
+        """Whether a rule makes the caller's labels matter, beyond its place."""
+        return any(locality.by_labels(rule) for rule in self._rules.values())
+
     def resolve(self, body: Body, destination: Body, source: Source, caller_port: int) -> str:
         """The cluster of a VirtualService's destination; what isn't there gets one without pods.
 
@@ -69,8 +74,11 @@ class Destinations:
     def cluster(self, target: Target, source: Source) -> str:
         """The cluster that a caller uses: one of its place's own where that matters."""
         rule = self._rule(target.service)
-        if source.place and locality.aware(clusters.policy_of(rule, target.subset)):
+        policy = clusters.policy_of(rule, target.subset)
+        if source.place and locality.aware(policy):
             target = replace(target, place=source.place)
+        if standing := locality.standing(policy, source.labels):
+            target = replace(target, standing=standing)
         if target.name not in self._used:
             self._used[target.name] = clusters.build(target, rule)
         return target.name

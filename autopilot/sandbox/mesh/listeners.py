@@ -6,6 +6,7 @@ upstream log once per try, mirrored requests included, `reporter="destination"`.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from autopilot.sandbox.mesh.hosts import plain
@@ -22,15 +23,29 @@ BUCKETS += [1000, 2500, 5000, 10000, 30000]
 
 UNKNOWN = "unknown"
 
+
+def _or_host(key: str) -> str:
+    """The cluster's own word, else the Host header as it was sent.
+
+    A request that no cluster was chosen for, because its route answers it directly or it has no
+    route, is counted under that header: source, Istio's own filter.
+    """
+    operators = [
+        {"command": "METADATA", "param": f"CLUSTER:istio:{key}"},
+        {"command": "REQ", "param": ":authority"},
+    ]
+    return f"%COALESCE({json.dumps({'operators': operators})})%"
+
+
 _DESTINATION = {
     # An endpoint's metadata exists once one was chosen: a request that a fault aborted, or that
-    # found no endpoint, has no known workload, in Istio as well; its service is always known.
+    # found no endpoint, has no known workload, in Istio as well.
     "destination_workload": "%METADATA(UPSTREAM_HOST:istio:workload)%",
     "destination_workload_namespace": "%METADATA(UPSTREAM_HOST:istio:namespace)%",
     "destination_app": "%METADATA(UPSTREAM_HOST:istio:app)%",
     "destination_version": "%METADATA(UPSTREAM_HOST:istio:version)%",
-    "destination_service": "%METADATA(CLUSTER:istio:service)%",
-    "destination_service_name": "%METADATA(CLUSTER:istio:service_name)%",
+    "destination_service": _or_host("service"),
+    "destination_service_name": _or_host("service_name"),
     "destination_service_namespace": "%METADATA(CLUSTER:istio:namespace)%",
     "request_protocol": "http",
     "response_code": "%RESPONSE_CODE%",

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autopilot.sandbox.mesh.locality import LABEL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -16,9 +18,6 @@ PORTS = "sandbox.autopilot.mesh/ports"
 
 OUTBOUND = "sandbox.autopilot.mesh/outbound"
 """Annotation on a pod: `true` gives its workload an outbound listener."""
-
-LOCALITY = "istio-locality"
-"""Label on a pod; `region.zone.subzone`, as Istio writes it in labels."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +82,7 @@ class Source:
     @property
     def place(self) -> str:
         """Its locality; empty when it has none."""
-        return self.labels.get(LOCALITY, "")
+        return self.labels.get(LABEL, "")
 
 
 INGRESS = Source(
@@ -190,7 +189,7 @@ def _endpoint(pod: Body, target: int | str) -> Endpoint | None:
     if real is None:
         return None
     address = str((pod.get("status") or {}).get("podIP") or "127.0.0.1")
-    return Endpoint(address, real, workload_of(pod), dict(labels), labels.get(LOCALITY, ""))
+    return Endpoint(address, real, workload_of(pod), dict(labels), labels.get(LABEL, ""))
 
 
 def _named_port(pod: Body, name: str) -> int | str:

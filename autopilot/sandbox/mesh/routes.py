@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autopilot.sandbox.mesh import faults
 from autopilot.sandbox.mesh.matching import applies, envoy_match
 from autopilot.sandbox.mesh.values import Wrong, duration, percent
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-_FAULT = "envoy.filters.http.fault"
-_FAULT_TYPE = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
 _PREVIOUS_HOSTS = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typed_config": {
@@ -144,10 +143,7 @@ def _action(route: Body, resolve: Callable[[Body], str]) -> Body:
     authority = _authority(route.get("headers"))
     if authority:
         made["route"]["host_rewrite_literal"] = authority
-    fault = _fault(route.get("fault") or {})
-    if fault:
-        made["typed_per_filter_config"] = {_FAULT: {"@type": _FAULT_TYPE, **fault}}
-    return made
+    return {**made, **faults.per_route(route.get("fault") or {})}
 
 
 def _route_action(route: Body, resolve: Callable[[Body], str]) -> Body:
@@ -242,29 +238,6 @@ def _direct(direct: Body) -> Body:
     elif "bytes" in body:
         made["body"] = {"inline_bytes": body["bytes"]}
     return made
-
-
-def _fault(fault: Body) -> Body:
-    made: Body = {}
-    delay, abort = fault.get("delay"), fault.get("abort")
-    if delay and delay.get("fixedDelay"):
-        made["delay"] = {
-            "fixed_delay": duration(delay["fixedDelay"]),
-            "percentage": percent(_old(delay)),
-        }
-    if abort and abort.get("httpStatus"):
-        made["abort"] = {
-            "http_status": int(abort["httpStatus"]),
-            "percentage": percent(abort.get("percentage")),
-        }
-    return made
-
-
-def _old(delay: Body) -> Body | None:
-    if "percentage" not in delay and "percent" in delay:
-        return {"value": delay["percent"]}
-    share: Body | None = delay.get("percentage")
-    return share
 
 
 def _headers(headers: Body | None) -> Body:

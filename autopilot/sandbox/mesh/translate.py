@@ -175,7 +175,8 @@ class Translator:
 
     def _routes_of(self, body: Body, source: Source, port: int) -> list[Body]:
         # Most VirtualServices ask nothing of the caller, so that one translation serves them all.
-        key = (id(body), port, source.key if tells_callers_apart(body) else source.place)
+        apart = self._destinations.by_labels or tells_callers_apart(body)
+        key = (id(body), port, source.key if apart else source.place)
         if key not in self._made:
             self._made[key] = [
                 made
