@@ -28,6 +28,16 @@ def split_moves(before: Mapping[str, int] | None, split: Split) -> Moves:
     return "neutral" if before is None else "forward"
 
 
+def moved_forward(before: Mapping[str, int], after: Mapping[str, int]) -> float:
+    """How much of the requests one write moves to destinations that gain, in percent.
+
+    Args:
+        before: The weights that stand.
+        after: The weights that are wanted.
+    """
+    return float(sum(max(0, weight - before.get(name, 0)) for name, weight in after.items()))
+
+
 def guard_split(
     split: Split, ready: Mapping[str, int], before: Mapping[str, int] | None = None
 ) -> str | None:
