@@ -66,6 +66,19 @@ class PhaseMachine:
         """The phases, in the order given."""
         return tuple(self._nodes.values())
 
+    @property
+    def initial(self) -> PhaseNode:
+        """Where a new resource enters.
+
+        Raises:
+            StopIteration: There is none, which is among the problems.
+        """
+        return next(node for node in self._nodes.values() if node.initial)
+
+    def node(self, name: str) -> PhaseNode | None:
+        """The phase of that name, or None."""
+        return self._nodes.get(name)
+
     def legal(self, source: str, target: str) -> bool:
         """Whether a resource in one phase may enter the other; remaining is no transition."""
         return bool(self._machine.get_transitions(_ENTER + target, source, target))

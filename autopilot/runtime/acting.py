@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autopilot.kube.marks import OVERLAID
 from autopilot.mesh.execute import execute
 from autopilot.mesh.provider import Owner
 from autopilot.mesh.scaling import lowers
 from autopilot.mesh.steps import DeleteOwned, Plan
+from autopilot.overlay.record import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from autopilot.mesh.execute import Executor
     from autopilot.mesh.provider import Provider
     from autopilot.mesh.steps import Change, Step
+    from autopilot.overlay.record import Overlay
+    from autopilot.runtime.result import Ending
 
 
 class CachedWorld:
@@ -58,6 +62,7 @@ class Acting:
         clock: For marks.
         kind: The primary kind.
         operator: The operator's name.
+        overlaid: The observed kinds, which may carry overlays.
     """
 
     provider: Provider
@@ -66,9 +71,16 @@ class Acting:
     clock: Clock
     kind: ResourceType
     operator: str
+    overlaid: tuple[ResourceType, ...] = ()
 
-    def plan(self, body: Body, actions: Sequence[Action]) -> Plan:
-        """The steps to the wanted set; none wanted undoes all that this resource holds."""
+    def plan(self, body: Body, actions: Sequence[Action], ending: Ending = "") -> Plan:
+        """The steps to the wanted set.
+
+        Args:
+            body: The resource.
+            actions: All that it wants.
+            ending: What becomes of what it holds and no longer wants.
+        """
         metadata = body["metadata"]
         owner = Owner(
             self.kind,
@@ -77,7 +89,28 @@ class Acting:
             str(metadata["uid"]),
             self.operator,
         )
-        return self.provider.plan(owner, actions, self.world, self.clock.now())
+        now = self.clock.now()
+        if not ending:
+            return self.provider.plan(owner, actions, self.world, now)
+        return self.provider.plan(owner, actions, self.world, now, ending=ending)
+
+    def kept(self, body: Body) -> list[tuple[Body, Overlay]]:
+        """The protections that the resource holds on objects of others, by their marks.
+
+        Raises:
+            CacheUnavailable: It can't be told what is there.
+        """
+        uid, found = str(body["metadata"]["uid"]), []
+        for kind in self.overlaid:
+            for live in self.world.objects(kind) or ():
+                if OVERLAID not in (live["metadata"].get("labels") or {}):
+                    continue
+                found += [
+                    ({"apiVersion": kind.api_version, "kind": kind.kind, **live}, overlay)
+                    for overlay in read(live).overlays
+                    if overlay.holder.uid == uid and overlay.effect == "protection"
+                ]
+        return found
 
     async def execute(self, plan: Plan) -> tuple[list[Change], list[AutopilotError]]:
         """Carry a plan out; see `mesh.execute`."""

@@ -14,7 +14,7 @@ from autopilot.mesh.execute import Executor
 from autopilot.mesh.repairs import Repairs
 from autopilot.runtime.acting import Acting, CachedWorld
 from autopilot.runtime.caches import Caches, Scope, bind
-from autopilot.runtime.served import Served
+from autopilot.runtime.served import NO_MACHINE, Served
 from autopilot.runtime.writes import Means, Writer
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
     Raises:
         InvalidInput: Its phases don't make a state machine, or there is nothing to act with.
     """
-    machine = machine_of(definition)
+    machine = NO_MACHINE if definition.machine_of is not None else machine_of(definition)
     caches, scope = parts.caches, parts.scope
     manager = f"{FIELD_MANAGER}.{definition.name}"
     primary = caches.need(definition.kind, scope.primary(definition))
@@ -140,7 +140,9 @@ def _inputs(definition: OperatorDefinition, parts: Parts) -> dict[str, tuple[Bou
         for one in bound[phase.name]:
             declared = one.declared
             everywhere = declared.namespace is not None or not declared.kind.namespaced
-            handler = parts.wakes.input(definition, [phase.name], everywhere=everywhere)
+            handler = parts.wakes.input(
+                definition, [phase.name], declared.kind, everywhere=everywhere
+            )
             for cache in one.caches:
                 cache.on_change(handler)
     return bound
@@ -165,7 +167,7 @@ def _acting(
         cache.on_change(_forgetter(applier, kind))
         # What is observed bears on the deletion of a resource in any phase, too.
         phases = [phase.name for phase in definition.phases]
-        cache.on_change(parts.wakes.input(definition, phases, everywhere=False))
+        cache.on_change(parts.wakes.input(definition, phases, kind, everywhere=False))
     executor = Executor(
         client=parts.client,
         applier=applier,
@@ -175,5 +177,11 @@ def _acting(
         observe_deleted=parts.caches.observe_deleted,
     )
     return Acting(
-        parts.provider, executor, CachedWorld(world), parts.clock, definition.kind, definition.name
+        parts.provider,
+        executor,
+        CachedWorld(world),
+        parts.clock,
+        definition.kind,
+        definition.name,
+        tuple(world),
     )

@@ -20,6 +20,7 @@ from autopilot.runtime.closing import (
 )
 from autopilot.runtime.context import Context
 from autopilot.runtime.decide import Decision, Subject, changed_status, decide
+from autopilot.runtime.served import NO_MACHINE
 from autopilot.runtime.setbacks import WorkerRaised
 from autopilot.runtime.status import Entered, difference
 from autopilot.runtime.timers import Timer, timer_after
@@ -34,9 +35,11 @@ REMEMBERED = 50
 if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.kube.events import EventType
+    from autopilot.machine.table import PhaseMachine
     from autopilot.runtime.definition import PhaseDefinition
     from autopilot.runtime.inputs import Inputs
     from autopilot.runtime.record import Key, SyncRecord
+    from autopilot.runtime.result import Aside
     from autopilot.runtime.served import Commons, Memory, Served
     from autopilot.runtime.setbacks import Setback
     from autopilot.runtime.timers import Moment
@@ -60,6 +63,7 @@ class Attempt:
         finalizing: Whether it is the finalizer's.
         written: What it has changed so far.
         timer: The timer after it, once that is known.
+        machine: The resource's table of transitions; empty until it is known.
     """
 
     commons: Commons
@@ -75,6 +79,11 @@ class Attempt:
     finalizing: bool = False
     written: Written = field(default_factory=Written)
     timer: Timer | None = None
+    machine: PhaseMachine = NO_MACHINE
+
+    def phase_named(self, name: str) -> PhaseDefinition | None:
+        """The phase of that name in the resource's own table, or None."""
+        return self.served.definition.phase_in(self.machine, name)
 
     async def ask(self) -> Decision:
         """Call the worker and check its answer.
@@ -94,7 +103,8 @@ class Attempt:
         reader = self._reader() if is_async(worker) else None
         metrics = (reader or NeedsAsync()) if phase.metrics else None
         self._see_outputs()
-        inputs = snapshot(phase.name, served.inputs[phase.name], resource.namespace, metrics)
+        bound = served.inputs[phase.name if self.finalizing else served.row(phase.name)]
+        inputs = snapshot(phase.name, bound, resource.namespace, metrics)
         try:
             result = await self._call(worker, resource, inputs)
         finally:
@@ -104,7 +114,7 @@ class Attempt:
             self.record.samples = tuple(reader.reads) if reader else ()
         subject = Subject(
             served.definition,
-            served.machine,
+            self.machine,
             phase,
             resource.namespace,
             stored_status(self.body),
@@ -129,6 +139,7 @@ class Attempt:
             pending=queue.schedule.timer(self.key),
             began=self.began,
             interval=settings.work_interval,
+            stored=self.served.definition.stores_tick,
         )
         first = self._first_patch(decision, self.timer)
         wanted = Wanted(
@@ -136,11 +147,14 @@ class Attempt:
             along=self._along(decision, self.timer) if first else {},
             outputs=decision.outputs,
             actions=decision.actions,
+            ending=decision.aside.ending,
             finalizer=not self.finalizing
             and (self.served.definition.finalizer is not None or bool(decision.actions)),
         )
         self.body = await self.served.writer.carry_out(self.body, wanted, self.written)
+        self.body = await self.served.writer.use_up(self.body, decision.aside.used)
         await self._close(decision, self.timer)
+        self._tell_aside(decision.aside)
 
     async def show(self, setback: Setback) -> None:
         """Write the conditions of a sync that went wrong, if they differ.
@@ -159,16 +173,17 @@ class Attempt:
                 ready=ready,
                 stalled=stalled,
                 refresh=self.due,
+                more=setback.conditions,
             ),
         )
         self.body = await self.served.writer.status(body, patch, "conditions")
         if before != ready_reason(self.body):
-            self._event("Warning", setback.reason, setback.message)
+            self.event("Warning", setback.reason, setback.message)
 
     def tell(self) -> None:
         """Events of what was put back; once per repair, whatever became of the rest."""
         for repair in self.written.repairs:
-            self._event("Normal", reasons.REPAIRED, repair)
+            self.event("Normal", reasons.REPAIRED, repair)
         self.record.changes = list(self.written.changes)
         count = self.commons.metrics.writes.labels
         name = self.key.kind
@@ -261,13 +276,22 @@ class Attempt:
             self.commons.metrics.transitions.labels(self.key.kind, step.phase).inc()
             text = f"entered {step.phase}: {step.message}" if step.message else step.phase
             reason = step.reason or reasons.INITIALIZED
-            self._event("Normal", reason, text)
+            self.event("Normal", reason, text)
 
-    def _event(self, kind: EventType, reason: str, message: str) -> None:
+    def _tell_aside(self, aside: Aside) -> None:
+        """Events and notifications that the worker asked for: after its phase is written."""
+        for note in aside.events:
+            self.event(note.type, note.reason, note.message)
         if not self.commons.options.dry_run:
-            self.served.events.record(self.body, kind, reason, message)
+            for notice in aside.notices:
+                self.commons.notifier.send(self.key, notice)
+
+    def event(self, kind: EventType, reason: str, message: str, about: Body | None = None) -> None:
+        """Record an Event, on the resource unless it is about another object."""
+        if not self.commons.options.dry_run:
+            self.served.events.record(about or self.body, kind, reason, message)
 
     def _first_entry(self, body: Body) -> list[Entered]:
         if stored_phase(body):
             return []
-        return [Entered(self.served.definition.initial.name)]
+        return [Entered(self.machine.initial.name)] if self.machine.nodes else []

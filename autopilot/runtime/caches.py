@@ -11,15 +11,17 @@ from autopilot.base.logs import fields
 from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.cache import Cache, CacheUnavailable, Selection
 from autopilot.kube.marks import OPERATOR
-from autopilot.runtime.inputs import Inputs, Listing
+from autopilot.kube.store import key_of
+from autopilot.runtime.inputs import Inputs, Listing, Lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from autopilot.base.clock import Clock
     from autopilot.kube.cache import CacheSettings
     from autopilot.kube.client import Body, KubeClient
     from autopilot.kube.kinds import ResourceType
+    from autopilot.kube.store import Key
     from autopilot.runtime.definition import Input, OperatorDefinition, PhaseDefinition
 
 
@@ -136,12 +138,49 @@ class Caches:
         return [cache for (kept, _), cache in self._caches.items() if kept == kind]
 
 
+class Index:
+    """The objects of caches by what they are looked up by, kept up to date by their changes.
+
+    Args:
+        key: What an object is looked up by.
+        caches: Whose objects.
+    """
+
+    def __init__(self, key: Callable[[Body], Hashable], caches: Sequence[Cache]) -> None:
+        self._key = key
+        self._caches = tuple(caches)
+        self._found: dict[Hashable, dict[Key, Body]] = {}
+        for cache in self._caches:
+            cache.on_change(self._changed)
+
+    def lookup(self) -> Lookup:
+        """For one sync."""
+        return Lookup(self._of)
+
+    def _of(self, key: Hashable) -> tuple[Body, ...]:
+        for cache in self._caches:
+            if not cache.available:
+                raise CacheUnavailable(cache.why)
+        return tuple(self._found.get(key, {}).values())
+
+    def _changed(self, old: Body | None, new: Body | None) -> None:
+        if old is not None:
+            key = self._key(old)
+            those = self._found.get(key, {})
+            those.pop(key_of(old), None)
+            if not those:
+                self._found.pop(key, None)
+        if new is not None:
+            self._found.setdefault(self._key(new), {})[key_of(new)] = new
+
+
 @dataclass(frozen=True, slots=True)
 class BoundInput:
-    """A declared input and the caches behind it."""
+    """A declared input and the caches behind it; an index where it is looked up."""
 
     declared: Input
     caches: tuple[Cache, ...]
+    index: Index | None = None
 
     def bodies(self, namespace: str) -> list[Body]:
         """What a resource in a namespace may see.
@@ -160,9 +199,15 @@ class BoundInput:
 def bind(phase: PhaseDefinition, caches: Caches, scope: Scope) -> tuple[BoundInput, ...]:
     """The inputs of a phase, each with its caches."""
     return tuple(
-        BoundInput(declared, tuple(caches.need(declared.kind, s) for s in scope.input(declared)))
+        _bound(declared, tuple(caches.need(declared.kind, s) for s in scope.input(declared)))
         for declared in phase.inputs
     )
+
+
+def _bound(declared: Input, caches: tuple[Cache, ...]) -> BoundInput:
+    if declared.index is None:
+        return BoundInput(declared, caches)
+    return BoundInput(declared, caches, Index(declared.index, caches))
 
 
 def snapshot(
@@ -174,8 +219,11 @@ def snapshot(
         CacheUnavailable: Names every input that can't be told.
     """
     missing: list[str] = []
-    kinds: dict[str, Callable[[], Listing]] = {}
+    kinds: dict[str, Callable[[], Listing | Lookup]] = {}
     for one in bound:
+        if one.index is not None:
+            kinds[one.declared.attribute] = one.index.lookup
+            continue
         try:
             bodies = one.bodies(namespace)
         except CacheUnavailable as error:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from autopilot.runtime.setbacks import Setback
 
 _GOES_ON = "Progressing"
+
+PASSING = frozenset({reasons.CONFLICT, reasons.CONTESTED})
+"""Conditions that are there only while they hold."""
 _HELD = "the annotation holds workers and writes"
 
 
@@ -39,6 +42,7 @@ class Closing:
         stalled: The condition Stalled.
         refresh: Whether a message that alone has changed is worth a write.
         tick: The stored timer: a time, None for no timer, or `...` to leave it.
+        more: Further conditions that hold; those of `PASSING` that aren't among them go.
     """
 
     now: datetime
@@ -47,6 +51,7 @@ class Closing:
     entered: Sequence[Entered] = ()
     refresh: bool = True
     tick: datetime | EllipsisType | None = ...
+    more: Sequence[Condition] = ()
 
 
 def succeeded(reason: str, message: str) -> tuple[Condition, Condition]:
@@ -82,8 +87,9 @@ def closing_patch(body: Mapping[str, Any], closing: Closing) -> dict[str, Any]:
     """The merge patch of the status; empty when it says all that already."""
     status = stored_status(body)
     generation = int(body["metadata"].get("generation") or 0)
-    wanted = [closing.ready, closing.stalled]
-    stored = without(status.get("conditions"), reasons.PAUSED)
+    wanted = [closing.ready, closing.stalled, *closing.more]
+    over = {reasons.PAUSED, *PASSING} - {condition.type for condition in closing.more}
+    stored = [c for c in without(status.get("conditions"), "") if c.get("type") not in over]
     new: dict[str, Any] = {
         **phase_fields(status, closing.entered, closing.now),
         "observedGeneration": generation,

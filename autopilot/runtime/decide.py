@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from autopilot.mesh.actions import Scale, Split
+from autopilot.mesh.actions import Action, OutlierDetection, Scale, Shed, Split
 from autopilot.runtime import reasons
 from autopilot.runtime.outputs import OutputSet, read_outputs
 from autopilot.runtime.refused import Refused
-from autopilot.runtime.result import Result
+from autopilot.runtime.result import NOTHING_ASIDE, Aside, Note, Notice, Result
 from autopilot.runtime.status import camel_reason, difference
 from autopilot.spec.model import RESERVED_STATUS, Model
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from autopilot.machine.table import PhaseMachine
-    from autopilot.mesh.actions import Action
     from autopilot.runtime.definition import OperatorDefinition, PhaseDefinition
 
 
@@ -43,6 +42,7 @@ class Decision:
         after: When the timer shall fire; None for the operator's interval.
         finished: A finalizer has nothing left to do.
         quiet: The worker stays and has nothing to say: what it said last goes on standing.
+        aside: What goes with it.
     """
 
     phase: str
@@ -55,6 +55,7 @@ class Decision:
     after: timedelta | None = None
     finished: bool = False
     quiet: bool = False
+    aside: Aside = NOTHING_ASIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def decide(subject: Subject, result: object) -> Decision:
         after=result.after,
         finished=result.finished,
         quiet=enter is None and not result.reason and not result.message,
+        aside=_aside(result.aside),
     )
 
 
@@ -121,7 +123,7 @@ def _target(subject: Subject, result: Result[Any]) -> str | None:
             f"a finalizer enters no phase, not {target} either; "
             "return Result.stay() while there is work and Result.done() at the end",
         )
-    known = [phase.name for phase in subject.definition.phases]
+    known = [node.name for node in subject.machine.nodes]
     if target not in known:
         raise Refused(
             reasons.UNDECLARED_PHASE,
@@ -144,9 +146,9 @@ def _actions(subject: Subject, actions: object) -> tuple[Action, ...] | None:
         return None
     if not isinstance(actions, list | tuple):
         raise Refused(reasons.INVALID_ACTION, "actions is a list: the whole wanted set")
-    taken: set[tuple[str, str]] = set()
+    taken: set[tuple[Any, ...]] = set()
     for action in actions:
-        if not isinstance(action, Split | Scale):
+        if not isinstance(action, Action):
             raise Refused(
                 reasons.INVALID_ACTION, f"{type(action).__name__} is no action of this version"
             )
@@ -156,13 +158,42 @@ def _actions(subject: Subject, actions: object) -> tuple[Action, ...] | None:
                 f"{subject.phase.name} returned the action {action.name}, which it doesn't "
                 f"declare; add `actions: [{action.name}]` to the phase",
             )
-        about = action.host if isinstance(action, Split) else action.deployment
-        if (action.name, about) in taken:
+        about, key = _about(action)
+        if (action.name, *key) in taken:
             raise Refused(
                 reasons.INVALID_ACTION, f"two {action.name} actions for {about}; one is enough"
             )
-        taken.add((action.name, about))
+        taken.add((action.name, *key))
     return tuple(actions)
+
+
+def _about(action: Action) -> tuple[str, tuple[Any, ...]]:
+    """What an action is about: for people, and told apart from all others of its name."""
+    match action:
+        case Split():
+            return action.host, (action.host,)
+        case Scale():
+            return action.deployment, (action.deployment,)
+        case OutlierDetection():
+            # A DestinationRule knows neither routes nor callers.
+            return action.where.host, (action.where.namespace, action.where.host)
+        case Shed():
+            which = tuple(sorted((name, tuple(of)) for name, of in action.headers.items()))
+            return action.where.host, (action.where, which)
+    return action.where.host, (action.where,)
+
+
+def _aside(aside: object) -> Aside:
+    """What goes with an answer, checked."""
+    if not isinstance(aside, Aside):
+        raise Refused(reasons.NO_RESULT, f"aside is an Aside, not {type(aside).__name__}")
+    for what, kind in ((aside.events, Note), (aside.notices, Notice), (aside.used, str)):
+        for one in what:
+            if not isinstance(one, kind):
+                raise Refused(
+                    reasons.NO_RESULT, f"{type(one).__name__} where a {kind.__name__} is due"
+                )
+    return aside
 
 
 def _status(subject: Subject, given: object) -> dict[str, Any]:

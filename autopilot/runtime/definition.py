@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from autopilot.spec.model import Config, Spec, Status
 
 if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
+    from autopilot.machine.table import PhaseMachine
     from autopilot.runtime.result import Result
     from autopilot.telemetry.queries import QuerySet
 
 Worker = Callable[..., "Result[Any] | Awaitable[Result[Any]]"]
 """`sync(res, inputs, ctx)`, plain or async."""
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Concerns:
+    """What a resource is about, so that a change wakes those resources alone that it is about.
+
+    Attributes:
+        of: What a resource is about; called when it is seen or has changed.
+        touched: What an object that is observed for inputs or actions is about.
+    """
+
+    of: Callable[[Body], Iterable[Hashable]]
+    touched: Callable[[ResourceType, Body], Iterable[Hashable]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,8 @@ class Input:
         selector: A label selector, evaluated by the server; empty for all.
         namespace: None for the resource's own namespace, `*` for all, else its name.
         names: Only these objects, read by name (Secrets); empty for all.
+        index: What an object is looked up by: then the worker is given a `Lookup` by that instead
+            of a listing, and it is for the worker to bear with a cache that can't tell.
     """
 
     attribute: str
@@ -34,6 +52,7 @@ class Input:
     selector: str = ""
     namespace: str | None = None
     names: tuple[str, ...] = ()
+    index: Callable[[Body], Hashable] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,13 @@ class OperatorDefinition:
         status: The author's model of the status.
         config: The author's model of `config:`.
         extra: The author's own package, for messages.
+        machine_of: For a kind whose phases depend on the resource: its table of transitions;
+            raises `InvalidInput` for a resource that has none. `phases` is then one row, which
+            holds for every phase.
+        keeps: Whether a resource that is being deleted leaves its protections in force; None: no.
+        concerns: See `Concerns`; None: a change concerns every resource of its namespace.
+        stores_tick: Whether the time of the next tick is kept in status. Where nothing is counted
+            in ticks a restart may forget it, and a tick costs no write.
     """
 
     name: str
@@ -103,6 +129,32 @@ class OperatorDefinition:
     status: type[Status] = Status
     config: type[Config] = Config
     extra: Mapping[str, str] = field(default_factory=dict)
+    machine_of: Callable[[Body], PhaseMachine] | None = None
+    keeps: Callable[[Body], bool] | None = None
+    concerns: Concerns | None = None
+    stores_tick: bool = True
+
+    def row(self, stored: str) -> str:
+        """Under which name the declarations of a phase are kept; the initial one's for none."""
+        return self.initial.name if self.machine_of is not None or not stored else stored
+
+    def phase_in(self, machine: PhaseMachine, name: str) -> PhaseDefinition | None:
+        """The phase of that name in a resource's own table, or None."""
+        if self.machine_of is None:
+            return self.phase(name)
+        node = machine.node(name)
+        if node is None:
+            return None
+        row = self.initial
+        return replace(
+            row,
+            name=node.name,
+            worker=None if node.final else row.worker,
+            initial=node.initial,
+            final=node.final,
+            transitions=node.transitions,
+            description=node.description,
+        )
 
     @property
     def initial(self) -> PhaseDefinition:

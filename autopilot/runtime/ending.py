@@ -15,6 +15,7 @@ from autopilot.runtime import reasons
 
 if TYPE_CHECKING:
     from autopilot.runtime.attempt import Attempt
+    from autopilot.runtime.result import Ending
 
 
 def is_held(attempt: Attempt) -> bool:
@@ -36,13 +37,45 @@ async def end(attempt: Attempt) -> bool:
         if not await _finalize(attempt):
             return False
         attempt.record.reason = reasons.FINALIZED
-        await attempt.served.writer.undo(attempt.body, attempt.written)
+        keeps = attempt.served.definition.keeps
+        kept = keeps is not None and keeps(attempt.body)
+        ending: Ending = "keep" if kept else "restore"
+        await attempt.served.writer.undo(
+            attempt.body, attempt.written, ending if keeps is not None else ""
+        )
+        if kept:
+            _tell_kept(attempt)
     try:
         await attempt.served.writer.hold(attempt.body, finalizer=False)
     except NotFound:
         return True
     attempt.written.changes.append("finalizer: removed")
     return True
+
+
+def _tell_kept(attempt: Attempt) -> None:
+    """Say what stays in force without its holder, on the resource and on each object."""
+    key = attempt.key
+    held: dict[str, list[str]] = {}
+    for body, overlay in attempt.served.writer.kept(attempt.body):
+        meta = body["metadata"]
+        where = f"{body['kind']} {meta.get('namespace')}/{meta['name']}"
+        held.setdefault(where, []).append(overlay.action)
+        attempt.event(
+            "Warning",
+            reasons.KEPT,
+            f"{overlay.action} of {overlay.holder} stays in force though it was deleted; "
+            f"autopilot halt --restore {key.name} undoes it",
+            body,
+        )
+    if held:
+        what = "; ".join(f"{', '.join(actions)} on {where}" for where, actions in held.items())
+        attempt.event(
+            "Warning",
+            reasons.KEPT,
+            f"deleted with onDelete: keep; in force still: {what}; "
+            f"autopilot halt --restore {key.name} undoes it",
+        )
 
 
 async def _finalize(attempt: Attempt) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from autopilot.base.errors import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 Body = Mapping[str, Any]
 
@@ -160,6 +160,29 @@ class Listing:
         )
 
 
+class Lookup:
+    """The objects of a declared kind by what its declaration looks them up by.
+
+    Args:
+        of: The bodies under a key; raises `CacheUnavailable`.
+    """
+
+    def __init__(self, of: Callable[[Hashable], Sequence[Mapping[str, Any]]]) -> None:
+        self._of = of
+
+    def of(self, key: Hashable) -> tuple[Mapping[str, Any], ...]:
+        """The bodies under a key; read-only.
+
+        Raises:
+            CacheUnavailable: It can't be told what is there.
+        """
+        return tuple(self._of(key))
+
+    def names(self, limit: int) -> list[str]:
+        """Nothing: for records, which would hold thousands."""
+        return []
+
+
 class Inputs:
     """The declared inputs of a phase, as attributes.
 
@@ -170,15 +193,18 @@ class Inputs:
     """
 
     def __init__(
-        self, phase: str, kinds: Mapping[str, Callable[[], Listing]], metrics: object | None = None
+        self,
+        phase: str,
+        kinds: Mapping[str, Callable[[], Listing | Lookup]],
+        metrics: object | None = None,
     ) -> None:
         self._phase = phase
         self._kinds = kinds
-        self._made: dict[str, Listing] = {}
+        self._made: dict[str, Listing | Lookup] = {}
         self._metrics = metrics
 
     @property
-    def read(self) -> Mapping[str, Listing]:
+    def read(self) -> Mapping[str, Listing | Lookup]:
         """What has been asked for so far, for the record of a sync."""
         return dict(self._made)
 
@@ -191,7 +217,7 @@ class Inputs:
             )
         return self._metrics
 
-    def __getattr__(self, kind: str) -> Listing:
+    def __getattr__(self, kind: str) -> Any:
         """The listing of a declared kind.
 
         Raises:

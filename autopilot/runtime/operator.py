@@ -17,6 +17,7 @@ from autopilot.runtime.caches import Caches, Scope
 from autopilot.runtime.caught_up import caught_up
 from autopilot.runtime.http import MetricsServer, Probes
 from autopilot.runtime.metrics import Metrics
+from autopilot.runtime.notify import Notifier
 from autopilot.runtime.queue import WorkQueue
 from autopilot.runtime.record import Key
 from autopilot.runtime.served import Commons, Memory
@@ -96,6 +97,7 @@ class Runtime:
             instance=f"{socket.gethostname()}-{os.getpid()}",
         )
         self._served = {d.kind.qualified: assemble(d, parts) for d in self.definitions}
+        self.notifier = Notifier(client, self._clock, self.options.allow_host)
         self._commons = Commons(
             client=client,
             clock=self._clock,
@@ -106,6 +108,7 @@ class Runtime:
             metrics=self.metrics,
             queue=self.queue,
             memories=self._memories,
+            notifier=self.notifier,
         )
         self._syncer = Syncer(self._served, self._commons)
         self._server = MetricsServer(
@@ -185,6 +188,7 @@ class Runtime:
         background = [
             self._task(self._caches.run(ending), "caches"),
             self._task(self._samples.run(ending), "samples"),
+            self._task(self.notifier.run(ending), "notifications"),
             *(self._task(s.events.run(ending), f"events {n}") for n, s in self._served.items()),
         ]
         if self.options.shell:

@@ -86,7 +86,7 @@ def _enter(attempt: Attempt, name: str, *, timed: bool) -> None:
     memory, queue, key = attempt.memory, attempt.commons.queue, attempt.key
     memory.phase = name
     memory.hops += 1
-    phase = attempt.served.definition.phase(name)
+    phase = attempt.phase_named(name)
     if timed:
         queue.schedule.renew(key)
     if phase is not None and phase.final:

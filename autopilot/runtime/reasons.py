@@ -8,6 +8,12 @@ READY = "Ready"
 STALLED = "Stalled"
 """Condition: nothing goes on until a person changes something."""
 
+CONFLICT = "Conflict"
+"""Condition and reason: somebody else holds what is wanted."""
+
+CONTESTED = "Contested"
+"""Condition and reason: somebody changes what is held again and again; hands are off it."""
+
 PAUSED = "Paused"
 """Condition and reason: the annotation holds workers and writes."""
 
@@ -20,7 +26,6 @@ WRITE_FAILED = "WriteFailed"
 NOT_OURS = "NotOurs"
 FORBIDDEN = "Forbidden"
 REJECTED = "Rejected"
-CONFLICT = "Conflict"
 TERMINAL = "Terminal"
 
 INVALID_SPEC = "InvalidSpec"
@@ -35,6 +40,10 @@ UNDECLARED_ACTION = "UndeclaredAction"
 INVALID_ACTION = "InvalidAction"
 RESERVED_STATUS = "ReservedStatus"
 UNKNOWN_PHASE = "UnknownPhase"
+
+TARGET_MISSING = "TargetMissing"
+PHASE_GONE = "PhaseGone"
+KEPT = "Kept"
 
 INITIALIZED = "Initialized"
 FINALIZED = "Finalized"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from autopilot.base import durations
 
@@ -31,6 +31,64 @@ UNCHANGED = Unchanged.UNCHANGED
 """Leave the objects of this kind as they are; None says the same."""
 
 
+Ending = Literal["", "keep", "restore"]
+"""What becomes of what is held and no longer wanted: everything is undone; hazards alone are and
+protections stay with their marks; everything is, as when the resource goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event that a worker wants recorded on its resource, once its phase is written.
+
+    Attributes:
+        type: For kubectl.
+        reason: CamelCase.
+        message: For a person.
+    """
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification that is posted to a webhook once the phase and its Events are written.
+
+    Sent in the background, tried again for a while, and then given up: nothing waits for it.
+
+    Attributes:
+        body: What is posted, as JSON.
+        url: The webhook's; empty where `secret` names it.
+        secret: Name of a Secret of the resource's own namespace whose key `url` holds it.
+    """
+
+    body: Mapping[str, Any]
+    url: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What goes with an answer, beside the answer.
+
+    Attributes:
+        events: Recorded after the phase is written.
+        notices: Posted after the Events.
+        used: Annotations of the resource that this answer has used up: they are removed before
+            the phase is written, once outputs and actions are.
+        ending: See `Ending`; with `actions` alone.
+    """
+
+    events: Sequence[Note] = ()
+    notices: Sequence[Notice] = ()
+    used: Sequence[str] = ()
+    ending: Ending = ""
+
+
+NOTHING_ASIDE = Aside()
+
+
 @dataclass(frozen=True, slots=True)
 class Result(Generic[O_co]):
     """Made by `stay`, `to` or `done`, never directly.
@@ -46,6 +104,7 @@ class Result(Generic[O_co]):
         message: For a person.
         after: When the timer shall fire next; None for the operator's workInterval.
         finished: A finalizer's work is done: the resource may go.
+        aside: Events, notifications and the like that go with it.
     """
 
     phase: str | None = None
@@ -56,6 +115,28 @@ class Result(Generic[O_co]):
     message: str = ""
     after: timedelta | None = None
     finished: bool = False
+    aside: Aside = NOTHING_ASIDE
+
+    @property
+    def events(self) -> Sequence[Note]:
+        """The Events that go with it."""
+        return self.aside.events
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """The notifications that go with it."""
+        return self.aside.notices
+
+    def beside(
+        self,
+        *,
+        events: Sequence[Note] = (),
+        notices: Sequence[Notice] = (),
+        used: Sequence[str] = (),
+        ending: Ending = "",
+    ) -> Result[O_co]:
+        """The same answer with what goes with it; see `Aside`."""
+        return replace(self, aside=Aside(tuple(events), tuple(notices), tuple(used), ending))
 
     @classmethod
     def stay(

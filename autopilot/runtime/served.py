@@ -6,24 +6,29 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autopilot.machine.table import PhaseMachine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from autopilot.base.clock import Clock
     from autopilot.kube.cache import Cache
-    from autopilot.kube.client import KubeClient
+    from autopilot.kube.client import Body, KubeClient
     from autopilot.kube.events import EventRecorder
     from autopilot.kube.kinds import ResourceType
-    from autopilot.machine.table import PhaseMachine
     from autopilot.runtime.caches import BoundInput
     from autopilot.runtime.definition import OperatorDefinition
     from autopilot.runtime.metrics import Metrics
+    from autopilot.runtime.notify import Notifier
     from autopilot.runtime.queue import WorkQueue
     from autopilot.runtime.record import Key, SyncRecord
     from autopilot.runtime.settings import LiveSettings, RuntimeOptions
     from autopilot.runtime.workers import Workers
     from autopilot.runtime.writes import Writer
     from autopilot.telemetry.provider import SampleProvider
+
+NO_MACHINE = PhaseMachine(())
+"""The table of a resource of which none is known."""
 
 RECORDS = 1000
 """How many syncs a process remembers."""
@@ -35,7 +40,7 @@ class Served:
 
     Attributes:
         definition: What the author declared.
-        machine: Its table of transitions.
+        machine: Its table of transitions; where it depends on the resource, an empty one.
         primary: The cache of its own kind: the truth about what there is.
         inputs: The declared inputs with their caches, by phase; the finalizer's under its name.
         owned: The caches of what it made, by kind.
@@ -50,6 +55,19 @@ class Served:
     owned: Mapping[ResourceType, Cache]
     writer: Writer
     events: EventRecorder
+
+    def row(self, stored: str) -> str:
+        """Under which name the inputs of a phase are kept."""
+        return self.definition.row(stored)
+
+    def machine_for(self, body: Body) -> PhaseMachine:
+        """A resource's table of transitions.
+
+        Raises:
+            InvalidInput: The resource makes none.
+        """
+        made = self.definition.machine_of
+        return self.machine if made is None else made(body)
 
 
 @dataclass(slots=True)
@@ -96,6 +114,7 @@ class Commons:
         memories: By resource.
         records: The last syncs, the newest last.
         on_record: Told of each sync.
+        notifier: Posts notifications.
     """
 
     client: KubeClient
@@ -106,6 +125,7 @@ class Commons:
     workers: Workers
     metrics: Metrics
     queue: WorkQueue[Key]
+    notifier: Notifier
     memories: dict[Key, Memory] = field(default_factory=dict)
     records: deque[SyncRecord] = field(default_factory=lambda: deque(maxlen=RECORDS))
     on_record: Callable[[SyncRecord], None] | None = None

@@ -18,9 +18,11 @@ from autopilot.kube.client import (
 )
 from autopilot.kube.ownership import NotOurs
 from autopilot.mesh.errors import Contested, Held, HostTaken, TargetMissing, WouldStarve
+from autopilot.overlay import errors as overlay
 from autopilot.runtime import reasons
 from autopilot.runtime.inputs import InputMissing
 from autopilot.runtime.refused import Refused
+from autopilot.runtime.status import Condition
 from autopilot.runtime.workers import Overran
 
 PATIENCE = 2
@@ -75,6 +77,7 @@ class Setback:
         input_missing: Whether a change of an input, or a new sample, may cure it: a worker that
             now moves traffic back mustn't wait for the end of a back-off.
         result: For the metrics.
+        condition: A type of condition that it brings beside Ready and Stalled; empty for none.
     """
 
     reason: str
@@ -85,6 +88,14 @@ class Setback:
     visible: bool = True
     input_missing: bool = False
     result: str = "error"
+    condition: str = ""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The further conditions that it brings."""
+        if not self.condition:
+            return ()
+        return (Condition(self.condition, True, self.reason, self.message),)
 
 
 def setback_of(error: Exception, attempt: int) -> Setback | None:
@@ -122,16 +133,49 @@ def setback_of(error: Exception, attempt: int) -> Setback | None:
             return Setback(
                 type(error).__name__, text, after=error.after, input_missing=True, result="requeue"
             )
+        case overlay.NotThere():
+            return Setback(
+                reasons.TARGET_MISSING,
+                text,
+                after=error.after,
+                input_missing=True,
+                result="requeue",
+            )
         case RetryLater():
             return Setback(
                 reasons.RETRYING, text, after=error.after, input_missing=True, result="requeue"
             )
         case NotOurs():
             return Setback(reasons.NOT_OURS, text, stalled=True, input_missing=True)
-        case HostTaken() | Contested():
+        case HostTaken():
             return Setback(type(error).__name__, text, stalled=True, input_missing=True)
-        case Held():
-            return Setback(reasons.CONFLICT, text, stalled=True, input_missing=True)
+        case Contested() | overlay.Contested():
+            return Setback(
+                reasons.CONTESTED,
+                text,
+                stalled=True,
+                input_missing=True,
+                condition=reasons.CONTESTED,
+            )
+        case Held() | overlay.Held():
+            # Nothing tells when it is let go of, so it is asked for again.
+            return Setback(
+                reasons.CONFLICT,
+                text,
+                stalled=True,
+                input_missing=True,
+                condition=reasons.CONFLICT,
+            )
+        case overlay.Foreign():
+            return Setback(
+                type(error).__name__,
+                text,
+                stalled=True,
+                input_missing=True,
+                condition=reasons.CONFLICT,
+            )
+        case overlay.NotUnique() | overlay.TooLarge():
+            return Setback(type(error).__name__, text, stalled=True, input_missing=True)
         case TerminalError():
             return Setback(reasons.TERMINAL, text, stalled=True, retry=False)
         case ApiError():

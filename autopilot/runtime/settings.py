@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from autopilot.base.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from autopilot.kube.cache import CacheSettings
     from autopilot.runtime.definition import OperatorDefinition
@@ -37,6 +37,7 @@ class RuntimeOptions:
             that isn't there then makes the syncs that read it wait, no others.
         stop_timeout: Seconds that running syncs have to finish when the runtime is stopped.
         caches: How caches behave; None for the defaults.
+        allow_host: Whether the installation allows posting to a host.
     """
 
     work_interval: timedelta = timedelta(seconds=5)
@@ -50,6 +51,7 @@ class RuntimeOptions:
     start_timeout: float = 10.0
     stop_timeout: float = 25.0
     caches: CacheSettings | None = None
+    allow_host: Callable[[str], bool] = lambda host: True
 
 
 class LiveSettings:

@@ -12,13 +12,14 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
-from autopilot.base.errors import AutopilotError
+from autopilot.base.errors import AutopilotError, InvalidInput
 from autopilot.base.logs import fields
 from autopilot.kube.client import Conflict, NotFound
 from autopilot.kube.retry import AtOnce
 from autopilot.runtime import pace, reasons
 from autopilot.runtime.attempt import Attempt
 from autopilot.runtime.closing import Closing, closing_patch, paused_patch, still
+from autopilot.runtime.decide import Decision
 from autopilot.runtime.ending import end, is_held, namespace_leaves
 from autopilot.runtime.queue import Ran
 from autopilot.runtime.record import SyncRecord
@@ -34,13 +35,34 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autopilot.kube.client import Body
-    from autopilot.runtime.decide import Decision
-    from autopilot.runtime.definition import PhaseDefinition
     from autopilot.runtime.record import Key
     from autopilot.runtime.schedule import Turn
     from autopilot.runtime.served import Commons, Served
 
 _log = logging.getLogger("autopilot.sync")
+
+
+def lost(attempt: Attempt) -> Decision | None:
+    """What to do about a stored phase that there is no more; None where there is it.
+
+    Raises:
+        Refused: Where phases are the operator's own, only a person can tell which one is meant.
+    """
+    stored = stored_phase(attempt.body)
+    if not stored or attempt.phase_named(stored) is not None:
+        return None
+    known = ", ".join(node.name for node in attempt.machine.nodes)
+    if attempt.served.definition.machine_of is None:
+        raise Refused(
+            reasons.UNKNOWN_PHASE,
+            f"status.phase is {stored}, which this operator doesn't have ({known}); "
+            "set it to one of these",
+        )
+    initial = attempt.phase.name
+    message = f"there is no phase {stored} any more ({known}): it begins anew"
+    attempt.record.enter = initial
+    attempt.record.reason, attempt.record.message = reasons.PHASE_GONE, message
+    return Decision(stored, initial, reason=reasons.PHASE_GONE, message=message)
 
 
 class Syncer:
@@ -105,7 +127,7 @@ class Syncer:
             memory = commons.memories[key] = Memory(uid)
         now = Moment(commons.clock.now(), commons.clock.monotonic())
         name = stored_phase(body) or served.definition.initial.name
-        phase = served.definition.phase(name) or served.definition.initial
+        phase = served.definition.initial
         record = SyncRecord(key, next(self._numbers), now.wall, name, due)
         return Attempt(commons, served, key, body, memory, phase, due, turn.attempt, now, record)
 
@@ -120,11 +142,13 @@ class Syncer:
                 return await self._pause(attempt, again=leaving)
             if leaving:
                 return await self._end(attempt)
+            self._find_phase(attempt)
             pace.see(attempt)
-            phase = self._phase(attempt)
-            if phase.final:
+            decision = lost(attempt)
+            if decision is None and attempt.phase.final:
                 return await self._rest(attempt)
-            decision = await attempt.ask()
+            if decision is None:
+                decision = await attempt.ask()
             await attempt.write(decision)
         except Conflict:
             pace.use_up(attempt)
@@ -135,16 +159,20 @@ class Syncer:
         return self._finish(attempt, decision)
 
     @staticmethod
-    def _phase(attempt: Attempt) -> PhaseDefinition:
-        stored = stored_phase(attempt.body)
-        if stored and attempt.served.definition.phase(stored) is None:
-            known = ", ".join(phase.name for phase in attempt.served.definition.phases)
-            raise Refused(
-                reasons.UNKNOWN_PHASE,
-                f"status.phase is {stored}, which this operator doesn't have ({known}); "
-                "set it to one of these",
-            )
-        return attempt.phase
+    def _find_phase(attempt: Attempt) -> None:
+        """Settle the resource's table and its present phase.
+
+        Raises:
+            Refused: The resource makes no table.
+        """
+        try:
+            attempt.machine = attempt.served.machine_for(attempt.body)
+        except InvalidInput as error:
+            raise Refused(reasons.INVALID_SPEC, str(error)) from error
+        initial = attempt.machine.initial.name
+        phase = attempt.phase_named(stored_phase(attempt.body) or initial)
+        attempt.phase = phase or attempt.phase_named(initial) or attempt.phase
+        attempt.record.phase = attempt.phase.name
 
     def _finish(self, attempt: Attempt, decision: Decision) -> tuple[Ran, str]:
         attempt.memory.input_missing, attempt.memory.raised = False, None

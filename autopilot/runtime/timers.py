@@ -48,7 +48,13 @@ class Timer:
 
 
 def timer_after(
-    decision: Decision, *, due: bool, pending: float | None, began: Moment, interval: timedelta
+    decision: Decision,
+    *,
+    due: bool,
+    pending: float | None,
+    began: Moment,
+    interval: timedelta,
+    stored: bool = True,
 ) -> Timer:
     """The timer after a decision.
 
@@ -58,7 +64,15 @@ def timer_after(
         pending: The running timer, on the monotonic clock.
         began: When the sync began; durations count from here.
         interval: The operator's own, where the worker names none.
+        stored: Whether a tick is kept in status at all.
     """
+    timer = _timer_after(decision, due=due, pending=pending, began=began, interval=interval)
+    return timer if stored else Timer(timer.at, ...)
+
+
+def _timer_after(
+    decision: Decision, *, due: bool, pending: float | None, began: Moment, interval: timedelta
+) -> Timer:
     after = None if decision.after is None else max(decision.after, SHORTEST)
     if decision.enter is not None:
         if after is None:

@@ -11,16 +11,58 @@ from autopilot.runtime.record import Key
 from autopilot.runtime.view import stored_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from autopilot.kube.client import Body
-    from autopilot.runtime.definition import OperatorDefinition
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.runtime.definition import Concerns, OperatorDefinition
     from autopilot.runtime.served import Memory
 
 CURRENT: ContextVar[Key | None] = ContextVar("autopilot_current", default=None)
 """Whose sync is running: the echo of its own writes doesn't wake it again."""
 
 _WATCHED = ("labels", "annotations", "deletionTimestamp", "generation", "finalizers")
+
+
+class About:
+    """What the resources of a kind are about, both ways round.
+
+    Args:
+        concerns: The definition's; None where it has none.
+    """
+
+    def __init__(self, concerns: Concerns | None) -> None:
+        self._concerns = concerns
+        self._of: dict[Key, frozenset[Hashable]] = {}
+        self._keys: dict[Hashable, set[Key]] = {}
+
+    def see(self, key: Key, old: Body | None, new: Body | None) -> None:
+        """Take in a change of a resource."""
+        if self._concerns is None or (old and new and _generation(old) == _generation(new)):
+            return
+        wanted = frozenset(self._concerns.of(new)) if new is not None else frozenset()
+        before = self._of.pop(key, frozenset())
+        for subject in before - wanted:
+            keys = self._keys.get(subject, set())
+            keys.discard(key)
+            if not keys:
+                self._keys.pop(subject, None)
+        for subject in wanted - before:
+            self._keys.setdefault(subject, set()).add(key)
+        if wanted:
+            self._of[key] = wanted
+
+    def touched_by(self, kind: ResourceType, old: Body | None, new: Body | None) -> set[Key]:
+        """The resources that a change concerns."""
+        if self._concerns is None:
+            return set()
+        subjects = {
+            subject
+            for body in (old, new)
+            if body is not None
+            for subject in self._concerns.touched(kind, body)
+        }
+        return {key for subject in subjects for key in self._keys.get(subject, ())}
 
 
 class Wakes:
@@ -39,9 +81,12 @@ class Wakes:
         # By kind and namespace the phases that changes concern, each with the one sync whose echo
         # they all are, if any.
         self._inputs: dict[tuple[str, str | None], dict[str, Key | None]] = {}
+        self._about: dict[str, About] = {}
+        self._concerned: set[Key] = set()
 
     def primary(self, definition: OperatorDefinition) -> Callable[[Body | None, Body | None], None]:
         """The handler for changes of an operator's own kind."""
+        about = self._about.setdefault(definition.kind.qualified, About(definition.concerns))
 
         def changed(old: Body | None, new: Body | None) -> None:
             body = new or old
@@ -54,9 +99,8 @@ class Wakes:
                 self._phases.get(key.kind, {}).pop(key, None)
             else:
                 self._by_uid[uid] = key
-                self._phases.setdefault(key.kind, {})[key] = (
-                    stored_phase(new) or definition.initial.name
-                )
+                self._phases.setdefault(key.kind, {})[key] = definition.row(stored_phase(new))
+            about.see(key, old, new)
             self._wake(key, fresh=old is None or new is None or _intent(old) != _intent(new))
 
         return changed
@@ -69,7 +113,12 @@ class Wakes:
             self._wake_key(key, self._curable(key))
 
     def input(
-        self, definition: OperatorDefinition, phases: Iterable[str], *, everywhere: bool
+        self,
+        definition: OperatorDefinition,
+        phases: Iterable[str],
+        kind: ResourceType,
+        *,
+        everywhere: bool,
     ) -> Callable[[Body | None, Body | None], None]:
         """The handler for changes of a declared input.
 
@@ -79,9 +128,19 @@ class Wakes:
         Args:
             definition: Whose input.
             phases: The phases that declare it.
+            kind: Of what changes.
             everywhere: Whether an object concerns resources of other namespaces too.
         """
         concerned = frozenset(phases)
+        about = self._about.setdefault(definition.kind.qualified, About(definition.concerns))
+
+        def touched(old: Body | None, new: Body | None) -> None:
+            keys = about.touched_by(kind, old, new) - {_echo_of(old, new)}
+            known = self._phases.get(definition.kind.qualified, {})
+            self._gather_keys({key for key in keys if known.get(key) in concerned})
+
+        if definition.concerns is not None:
+            return touched
 
         def changed(old: Body | None, new: Body | None) -> None:
             namespace = str(((new or old or {}).get("metadata") or {}).get("namespace") or "")
@@ -99,6 +158,16 @@ class Wakes:
         for phase in phases:
             # An echo of two syncs is news to both.
             known[phase] = whose if known.get(phase, whose) == whose else None
+
+    def _gather_keys(self, keys: set[Key]) -> None:
+        if keys and not self._concerned:
+            asyncio.get_running_loop().call_soon(self._spread_keys, context=Context())
+        self._concerned |= keys
+
+    def _spread_keys(self) -> None:
+        gathered, self._concerned = self._concerned, set()
+        for key in gathered:
+            self._wake(key)
 
     def _spread(self) -> None:
         gathered, self._inputs = self._inputs, {}
@@ -134,6 +203,10 @@ def _echo_of(old: Body | None, new: Body | None) -> Key | None:
     """
     news = old is not None and new is not None and old.get("status") != new.get("status")
     return None if news else CURRENT.get()
+
+
+def _generation(body: Body) -> tuple[Any, ...]:
+    return tuple(body["metadata"].get(name) for name in ("uid", "generation"))
 
 
 def _intent(body: Body) -> tuple[Any, ...]:

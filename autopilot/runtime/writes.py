@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from autopilot.kube.client import Body, KubeClient
     from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.actions import Action
+    from autopilot.overlay.record import Overlay
     from autopilot.runtime.acting import Acting
     from autopilot.runtime.caches import Caches
     from autopilot.runtime.outputs import OutputSet
+    from autopilot.runtime.result import Ending
 
 PATIENCE = 2.0
 """Seconds that step (1) may keep a move back waiting; ordinary writes take milliseconds."""
@@ -74,6 +76,7 @@ class Wanted:
     Attributes:
         status: The merge patch of step (1); empty for none.
         along: What of step (3) is written with it, as nothing comes in between.
+        ending: What becomes of actions that are no longer wanted.
         outputs: The kinds that the worker spoke of.
         actions: The whole wanted set; None leaves what stands.
         finalizer: Whether the resource has to carry our finalizer before anything is written.
@@ -84,6 +87,7 @@ class Wanted:
     actions: tuple[Action, ...] | None = None
     finalizer: bool = False
     along: Mapping[str, Any] = field(default_factory=dict)
+    ending: Ending = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Writer:
         Raises:
             ApiError: A write failed; those after it were not made, but for moves back.
         """
-        back, rest = self._plan(body, wanted.actions)
+        back, rest = self._plan(body, wanted.actions, wanted.ending)
         try:
             async with asyncio.timeout(PATIENCE if back.steps else None):
                 body = await self._first(body, wanted, written)
@@ -162,14 +166,48 @@ class Writer:
             await self._prune(body, outputs, written)
         return body
 
-    async def undo(self, body: Body, written: Written) -> None:
-        """Undo every action of the resource, in the safe order.
+    async def use_up(self, body: Body, names: Sequence[str]) -> Body:
+        """Take annotations off the resource that have done what they were put there for.
+
+        Raises:
+            Conflict: The resource has changed since it was read.
+        """
+        means, meta = self._means, body["metadata"]
+        gone = dict.fromkeys(name for name in names if name in (meta.get("annotations") or {}))
+        if not gone:
+            return body
+        if means.dry_run:
+            self._say(body, "annotations", {"annotations": gone})
+            return body
+        known = {key: meta[key] for key in ("resourceVersion", "uid") if key in meta}
+        answer = await means.client.patch(
+            means.kind,
+            meta["name"],
+            meta.get("namespace"),
+            {"metadata": {**known, "annotations": gone}},
+            manager=means.manager,
+        )
+        means.caches.observe(means.kind, answer)
+        return answer
+
+    def kept(self, body: Body) -> list[tuple[Body, Overlay]]:
+        """The protections that the resource holds on objects of others; see `Acting.kept`."""
+        acting = self._means.acting
+        return acting.kept(body) if acting is not None else []
+
+    async def undo(self, body: Body, written: Written, ending: Ending = "") -> None:
+        """Undo what the resource holds, in the safe order.
+
+        Args:
+            body: The resource.
+            written: Told of each change.
+            ending: Whether protections are undone too.
 
         Raises:
             RetryLater: Not yet: callers would be left without ready pods.
             AutopilotError: A step failed.
         """
-        back, rest = self._plan(body, ())
+        back, rest = self._plan(body, (), ending)
         await self._move_back(back, written)
         failed = await self._act(rest, written)
         if failed:
@@ -254,10 +292,12 @@ class Writer:
             written.changes += [f"status: {', '.join(names)}"] * bool(names)
         return body
 
-    def _plan(self, body: Body, actions: Sequence[Action] | None) -> tuple[Plan, Plan]:
+    def _plan(
+        self, body: Body, actions: Sequence[Action] | None, ending: Ending
+    ) -> tuple[Plan, Plan]:
         if actions is None or self._means.acting is None:
             return Plan(), Plan()
-        return split_plan(self._means.acting.plan(body, actions))
+        return split_plan(self._means.acting.plan(body, actions, ending))
 
     async def _act(self, plan: Plan, written: Written) -> list[AutopilotError]:
         acting = self._means.acting

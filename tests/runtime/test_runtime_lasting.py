@@ -5,7 +5,17 @@ import gc
 from typing import Any
 
 import pytest
-from runtime_kit import MAPS_IN, MAPS_OUT, Box, Outputs, config_map, define, phase, ramp
+from runtime_kit import (
+    DEPLOYMENTS,
+    MAPS_IN,
+    MAPS_OUT,
+    Box,
+    Outputs,
+    config_map,
+    define,
+    phase,
+    ramp,
+)
 
 from autopilot.runtime.record import Key
 from autopilot.runtime.result import Result
@@ -135,7 +145,7 @@ async def test_what_others_changed_is_news_even_in_the_answer_to_a_write_of_ours
     before = {"metadata": {"name": "d", "namespace": "default", "labels": labels}, "status": {}}
     after = {**before, "status": {"ready": ready} if ready else {}, "spec": {"replicas": 2}}
     token = CURRENT.set(Key(definition.kind.qualified, "default", "r"))
-    wakes.input(definition, ["Keeping"], everywhere=False)(before, after)
+    wakes.input(definition, ["Keeping"], DEPLOYMENTS, everywhere=False)(before, after)
     wakes.owned(before, after)
     CURRENT.reset(token)
     await asyncio.sleep(0)

@@ -1,0 +1,191 @@
+"""Notifications: posted to webhooks in the background, tried again for a while, never awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import logging
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.base.logs import fields
+from autopilot.base.tasks import cancel_and_wait
+from autopilot.kube.client import ApiError, NotFound
+from autopilot.kube.kinds import KNOWN
+from autopilot.kube.retry import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autopilot.base.clock import Clock
+    from autopilot.kube.client import KubeClient
+    from autopilot.runtime.record import Key
+    from autopilot.runtime.result import Notice
+
+_log = logging.getLogger("autopilot.notify")
+
+SECRETS = KNOWN["secrets"]
+
+QUEUE = 256
+"""How many notifications wait at most; a webhook that is down must not fill the memory."""
+
+ATTEMPTS = 6
+SENDERS = 4
+"""So many are sent at once: one webhook that hangs holds up a quarter of the others."""
+
+TIMEOUT = 5.0
+"""Seconds for one request, the reading of a Secret included."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    key: Key
+    notice: Notice
+
+
+class Notifier:
+    """Posts notifications.
+
+    Args:
+        client: The API, for Secrets.
+        clock: For the back-off.
+        allow: Whether the installation allows a host.
+    """
+
+    def __init__(self, client: KubeClient, clock: Clock, allow: Callable[[str], bool]) -> None:
+        self._client = client
+        self._clock = clock
+        self._allow = allow
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
+        self._backoff = Backoff(initial=1.0, maximum=30.0)
+        self._rng = random.Random()
+        self.dropped = 0
+        """How many were given up, or found no place in the queue."""
+
+    def send(self, key: Key, notice: Notice) -> None:
+        """Queue a notification; returns at once and never raises.
+
+        Args:
+            key: The resource that it comes from.
+            notice: What to post, and where.
+        """
+        try:
+            self._queue.put_nowait(_Waiting(key, notice))
+        except asyncio.QueueFull:
+            self._give_up(_Waiting(key, notice), f"{QUEUE} wait already")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Post what is queued until `stop` is set; what waits then is lost."""
+        async with aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT), trust_env=False
+        ) as session:
+            senders = [asyncio.create_task(self._send_for_ever(session)) for _ in range(SENDERS)]
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({stopped, *senders}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await cancel_and_wait(stopped, *senders)
+
+    async def _send_for_ever(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            waiting = await self._queue.get()
+            try:
+                await self._deliver(session, waiting)
+            except TerminalError as error:
+                self._give_up(waiting, str(error))
+            except Exception:
+                _log.exception(
+                    "a notification broke its sender", extra=fields(resource=str(waiting.key))
+                )
+
+    async def _deliver(self, session: aiohttp.ClientSession, waiting: _Waiting) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with asyncio.timeout(2 * TIMEOUT):
+                    await self._post(session, waiting)
+                return
+            except (RetryLater, TimeoutError) as error:
+                if attempt == ATTEMPTS - 1:
+                    raise TerminalError(str(error) or "no answer in time") from error
+                after = getattr(error, "after", None)
+            await self._clock.sleep(max(self._backoff.delay(attempt, self._rng), after or 0.0))
+
+    async def _post(self, session: aiohttp.ClientSession, waiting: _Waiting) -> None:
+        url = await self._url(waiting)
+        host = self._checked(url)
+        try:
+            async with session.post(
+                url,
+                data=json.dumps(waiting.notice.body, ensure_ascii=False).encode(),
+                headers={"Content-Type": "application/json", "User-Agent": "autopilot"},
+                # A redirect leads wherever its host likes, past the list of allowed ones.
+                allow_redirects=False,
+            ) as answer:
+                status = answer.status
+        except aiohttp.InvalidURL as error:
+            raise TerminalError("the webhook's address is no URL") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # Its text may hold the URL, which is as good as a password.
+            raise RetryLater(f"{host}: {type(error).__name__}") from error
+        if status == 429 or status >= 500:
+            raise RetryLater(f"{host} answered {status}")
+        if not 200 <= status < 300:
+            raise TerminalError(f"{host} answered {status}")
+
+    def _checked(self, url: str) -> str:
+        """The host of an allowed address.
+
+        Raises:
+            TerminalError: It is none.
+        """
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        if parts.scheme not in {"http", "https"} or not host:
+            raise TerminalError("the webhook's address is no http or https URL")
+        if not self._allow(host):
+            raise TerminalError(f"the installation doesn't allow the host {host}")
+        return host
+
+    async def _url(self, waiting: _Waiting) -> str:
+        notice, key = waiting.notice, waiting.key
+        if not notice.secret:
+            return notice.url
+        where = f"Secret {key.namespace}/{notice.secret}"
+        try:
+            found = await self._client.get(SECRETS, notice.secret, key.namespace or None)
+        except NotFound as error:
+            raise TerminalError(f"{where} isn't there") from error
+        except ApiError as error:
+            raise RetryLater(f"{where} can't be read: {error}") from error
+        return _decoded(found, where)
+
+    def _give_up(self, waiting: _Waiting, why: str) -> None:
+        self.dropped += 1
+        _log.warning(
+            "a notification was not sent", extra=fields(resource=str(waiting.key), why=why)
+        )
+
+
+def _decoded(secret: dict[str, Any], where: str) -> str:
+    """The key `url` of a Secret.
+
+    Raises:
+        TerminalError: There is none, or it makes no sense.
+    """
+    try:
+        coded = (secret.get("data") or {})["url"]
+        return base64.b64decode(coded, validate=True).decode().strip()
+    except KeyError as error:
+        raise TerminalError(f"{where} has no key url") from error
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise TerminalError(f"{where}: its url makes no sense") from error
