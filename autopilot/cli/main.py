@@ -19,6 +19,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "rule": ("autopilot.cli.rule:rule", "Write a rule, try it out, see what it would do."),
     "inspect": ("autopilot.cli.inspect:inspect", "See all that applies to a service."),
     "explain": ("autopilot.cli.explain:explain", "Why a rule is where it is, and what comes next."),
+    "halt": ("autopilot.cli.halt:halt", "Stop all operators and remove hazards, at once."),
     "crds": ("autopilot.cli.crds:crds", "Print the included kinds' CRDs, to apply."),
     "schema": ("autopilot.cli.schema:schema", "Print a JSON Schema, for editors."),
     "sandbox": ("autopilot.cli.sandbox:sandbox", "A mesh in a box, on this machine."),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autopilot.kube.kinds import KNOWN
 from autopilot.mesh.istio.provider import Istio
 
 if TYPE_CHECKING:
+    from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.provider import Provider
 
 PROVIDERS: dict[str, type[Provider]] = {Istio.name: Istio}
 """By the name that `meshProvider` takes."""
+
+OVERLAID_KINDS: tuple[ResourceType, ...] = (KNOWN["virtualservices"], KNOWN["destinationrules"])
+"""The kinds that may carry overlays, whatever the mesh: what the sweep and `halt` look through."""
 
 
 def provider(name: str) -> Provider:

@@ -1,0 +1,1 @@
+"""Stopping everything: by a ConfigMap that operators obey, and by marks, without any operator."""
