@@ -38,6 +38,7 @@ _KEPT = (
     "maximum",
     "nullable",
 )
+_ANY = "x-kubernetes-preserve-unknown-fields"
 _FORMATS = {"date-time", "date", "byte", "int32", "int64", "float", "double", "email", "uri"}
 _SECTIONS = re.compile(r"\n\s*(Attributes|Args|Arguments|Example|Examples|Note|Raises):\s*\n")
 
@@ -95,6 +96,9 @@ class _Converter:
             return self.convert(merged, path, (*opened, name))
         if raw.get("x-kubernetes-int-or-string"):
             return self._annotated({"x-kubernetes-int-or-string": True}, raw)
+        if raw.get(_ANY) and "anyOf" in raw:
+            # A field that says itself that Kubernetes can't check it; editors can.
+            return self._annotated({_ANY: True}, raw)
         for word in ("anyOf", "oneOf", "allOf"):
             if word in raw:
                 return self._union(raw, raw[word], path, opened)
@@ -108,7 +112,7 @@ class _Converter:
             if "enum" in result:
                 result["type"] = self._enum_type(result["enum"], path)
             else:
-                result["x-kubernetes-preserve-unknown-fields"] = True
+                result[_ANY] = True
         self._children(raw, result, path, opened)
         result.update({k: v for k, v in raw.items() if k.startswith("x-kubernetes-")})
         return self._annotated(result, raw)
@@ -149,7 +153,7 @@ class _Converter:
             result["items"] = (
                 self.convert(items, f"{path}[]", opened)
                 if isinstance(items, dict) and items
-                else {"x-kubernetes-preserve-unknown-fields": True}
+                else {_ANY: True}
             )
             # uniqueItems is forbidden in a CRD: it would cost the API server O(n^2).
             if result.pop("uniqueItems", False):
@@ -166,7 +170,7 @@ class _Converter:
             if isinstance(values, dict) and values:
                 result["additionalProperties"] = self.convert(values, f"{path}.*", opened)
             elif values is not False:
-                result["x-kubernetes-preserve-unknown-fields"] = True
+                result[_ANY] = True
 
     @staticmethod
     def _bounds(raw: Schema, result: Schema) -> None:

@@ -1,0 +1,127 @@
+"""Checks across a rule: signals that nobody reads, ladders that nobody climbs, its own limits."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from autopilot.mesh.actions import Shift
+from autopilot.mesh.providers import PROVIDERS
+from autopilot.rules.check_graph import targets
+from autopilot.rules.compile_phases import noticed
+from autopilot.rules.program import LADDER_DONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autopilot.rules.compile_findings import Findings
+    from autopilot.rules.model import RuleSpec
+    from autopilot.rules.program import PhasePlan, Program
+    from autopilot.spec.positions import Path
+
+
+def check_signals(spec: RuleSpec, program: Program, findings: Findings) -> None:
+    """Say which signals are declared for nothing; the short form's own may be."""
+    used = {name for plan in program.phases.values() for name in _read(plan)}
+    for phase in spec.phases:
+        for action in phase.actions:
+            if action.notify:
+                used.update(noticed(action.notify.text))
+    for name in spec.signals:
+        path: Path = ("spec", "signals", name)
+        if name not in used and findings.written(path) == path:
+            findings.note(path, "nothing reads it", "leave it out, or name it in a condition")
+
+
+def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
+    """Refuse what speaks of a ladder where there is none."""
+    hint = "give an action's share as rungs, like share: [10%, 50%, 100%]"
+    for index, phase in enumerate(spec.phases):
+        plan = program.phases.get(phase.name)
+        path: Path = ("spec", "phases", index)
+        if plan is None or plan.path != f"spec.phases[{index}]":
+            continue
+        if phase.while_ is not None and plan.rungs == 1:
+            findings.wrong((*path, "while"), f"{phase.name} has no ladder to climb", hint)
+        if plan.climbs is not None and LADDER_DONE in plan.climbs.reads:
+            findings.wrong(
+                (*path, "while"), f"reads {LADDER_DONE}, which ends the climb", "leave it out"
+            )
+        shared = len(spec.from_any)
+        for number, way in enumerate(plan.judged.transitions[shared:]):
+            if plan.rungs == 1 and way.when is not None and LADDER_DONE in way.when.reads:
+                findings.wrong(
+                    (*path, "transitions", number, "when"),
+                    f"reads {LADDER_DONE}, and {phase.name} has no ladder",
+                    hint,
+                )
+
+
+def check_limits(spec: RuleSpec, program: Program, findings: Findings) -> None:
+    """Refuse phases that the rule's own guardrails would never let through."""
+    most = program.limits.max_step
+    if most >= 100 or spec.failover is not None:
+        return
+    for index, phase in enumerate(spec.phases):
+        plan = program.phases.get(phase.name)
+        if plan is None or plan.path != f"spec.phases[{index}]":
+            continue
+        least = _before(spec, program, phase.name)
+        for action in plan.actions:
+            shares = [_away(rung) for rung in action.rungs if isinstance(rung, Shift)]
+            steps = [after - before for before, after in pairwise([least, *shares])]
+            if steps and max(steps) > most:
+                rungs = ", ".join(f"{share}%" for share in _rungs(least, max(shares), most))
+                findings.wrong(
+                    ("spec", "guardrails", "maxStep"),
+                    f"{phase.name} moves {max(steps):g}% in one step, and {most:g}% is allowed",
+                    f"give it a ladder, like share: [{rungs}]",
+                )
+
+
+def check_provider(program: Program, findings: Findings, provider: str = "Istio") -> None:
+    """Refuse actions that the mesh's provider can't carry out."""
+    mesh = PROVIDERS[provider]()
+    for index, plan in enumerate(program.phases.values()):
+        for action in plan.actions:
+            try:
+                mesh.needs({type(rung).name for rung in action.rungs})
+            except ValueError as error:
+                number = action.path.rpartition("actions[")[2].partition("]")[0]
+                path: Path = ("spec", "phases", index, "actions", int(number), action.called)
+                findings.wrong(path, str(error), f"mesh provider {provider}")
+
+
+def _read(plan: PhasePlan) -> Iterator[str]:
+    for way in plan.judged.transitions:
+        yield from way.when.reads if way.when else ()
+    yield from plan.climbs.reads if plan.climbs else ()
+
+
+def _away(rung: Shift) -> int:
+    return 100 - rung.weights[rung.stable]
+
+
+def _before(spec: RuleSpec, program: Program, name: str) -> int:
+    """The least share that may stand away when a phase is entered by a way forward."""
+    shares = []
+    for phase in spec.phases:
+        plan = program.phases.get(phase.name)
+        if plan is None or phase.name == name or name not in targets(spec, phase):
+            continue
+        if all(way.key in plan.back for way in plan.judged.transitions if way.to == name):
+            continue
+        away = [
+            _away(rung) for one in plan.actions for rung in one.rungs if isinstance(rung, Shift)
+        ]
+        shares.append(max(away, default=0))
+    return min(shares, default=0)
+
+
+def _rungs(start: int, end: int, most: float) -> list[int]:
+    rungs: list[int] = []
+    share = start
+    while share < end and len(rungs) < 10:
+        share = min(end, share + max(1, int(most)))
+        rungs.append(share)
+    return rungs
