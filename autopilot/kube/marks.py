@@ -33,6 +33,10 @@ commas, or `*`."""
 HALT_NAMESPACE, HALT_NAME = "autopilot-system", "autopilot-halt"
 """The ConfigMap that halts everything while it exists."""
 
+APPROVE = f"{DOMAIN}/approve"
+"""Annotation on a resource, written by `autopilot approve KIND/NAME PHASE`: the phase that a person
+opens the way to. The next phase that is entered uses it up, whichever it is."""
+
 SCALED = f"{DOMAIN}/scaled"
 """Annotation on a foreign workload whose replicas autopilot holds: JSON with the owner's kind,
 namespace, name and uid, `before` and `after` (replica counts) and `at`."""

@@ -24,6 +24,7 @@ from autopilot.rules.model_types import (
     TimesOf,
     WaitFor,
 )
+from autopilot.rules.status import RuleStatus  # noqa: F401 -- the other half of a rule
 from autopilot.spec.model import Model
 from autopilot.spec.types import Duration
 
@@ -201,16 +202,3 @@ class RuleDocument(Model):
     """When, and what."""
     status: Annotated[Any, WithJsonSchema({"type": "object"})] = None
     """The runtime's."""
-
-
-class RuleStatus(Model):
-    """What a rule's status holds beside the runtime's own fields."""
-
-    machine: Annotated[dict[str, Any] | None, Field()] = None
-    """What the state machine remembers."""
-    would_be: Annotated[dict[str, Any] | None, Field()] = None
-    """In observe mode: the phase that it would be in."""
-    signals: tuple[dict[str, Any], ...] = ()
-    """The signals' values, for people."""
-    overlays: tuple[dict[str, Any], ...] = ()
-    """What it holds on mesh objects, for people; the objects' own marks count."""

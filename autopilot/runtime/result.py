@@ -78,12 +78,14 @@ class Aside:
         used: Annotations of the resource that this answer has used up: they are removed before
             the phase is written, once outputs and actions are.
         ending: See `Ending`; with `actions` alone.
+        back: Whether the phase entered moves traffic back, which no guardrail holds up.
     """
 
     events: Sequence[Note] = ()
     notices: Sequence[Notice] = ()
     used: Sequence[str] = ()
     ending: Ending = ""
+    back: bool = False
 
 
 NOTHING_ASIDE = Aside()
@@ -134,9 +136,11 @@ class Result(Generic[O_co]):
         notices: Sequence[Notice] = (),
         used: Sequence[str] = (),
         ending: Ending = "",
+        back: bool = False,
     ) -> Result[O_co]:
         """The same answer with what goes with it; see `Aside`."""
-        return replace(self, aside=Aside(tuple(events), tuple(notices), tuple(used), ending))
+        aside = Aside(tuple(events), tuple(notices), tuple(used), ending, back)
+        return replace(self, aside=aside)
 
     @classmethod
     def stay(
