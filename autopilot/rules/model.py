@@ -24,7 +24,6 @@ from autopilot.rules.model_types import (
     TimesOf,
     WaitFor,
 )
-from autopilot.rules.status import RuleStatus  # noqa: F401 -- the other half of a rule
 from autopilot.spec.model import Model
 from autopilot.spec.types import Duration
 
