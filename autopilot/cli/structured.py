@@ -10,6 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autopilot.base.errors import Problem
+
 output_option: Callable[[Any], Any] = click.option(
     "-o",
     "--output",
@@ -28,3 +30,14 @@ def echo(data: Any, form: str) -> None:
     import yaml
 
     click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def plain_problem(problem: Problem) -> dict[str, str | int]:
+    """A problem as data."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "path": problem.path,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

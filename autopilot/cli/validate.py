@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autopilot.cli.structured import echo, output_option
+from autopilot.cli.structured import echo, output_option, plain_problem
 
 if TYPE_CHECKING:
     from autopilot.base.errors import Problem
@@ -32,7 +32,7 @@ def validate(paths: tuple[Path, ...], output: str) -> None:
     else:
         data = {
             "valid": not problems,
-            "problems": [_plain(problem) for problem in problems],
+            "problems": [plain_problem(problem) for problem in problems],
             "notes": notes,
         }
         echo(data, output)
@@ -48,13 +48,3 @@ def _text(problems: list[Problem], notes: list[str], summaries: list[str]) -> No
     if not problems:
         for summary in summaries:
             click.echo(summary)
-
-
-def _plain(problem: Problem) -> dict[str, str | int]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "path": problem.path,
-        "message": problem.message,
-        "hint": problem.hint,
-    }

@@ -63,11 +63,11 @@ def structural(model: type[BaseModel]) -> Schema:
     Raises:
         NotStructural: A union of several types, a recursive model, or a tuple of mixed types.
     """
-    raw = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    raw = model.model_json_schema(by_alias=True, schema_generator=PlainGenerator)
     return _Converter(model.__name__, raw.get("$defs", {})).convert(raw, "", ())
 
 
-class _Generator(GenerateJsonSchema):
+class PlainGenerator(GenerateJsonSchema):
     """pydantic's own, but for defaults that are durations."""
 
     def encode_default(self, dft: Any) -> Any:
