@@ -36,11 +36,13 @@ class Explained:
         text: The part with its values, like `errors 6.2 % > 5 %`.
         verdict: What it says.
         parts: What it is made of; empty for a comparison and for a bool signal.
+        truth: Whether it is a bool signal, which says nothing without its verdict.
     """
 
     text: str
     verdict: Verdict
     parts: tuple[Explained, ...] = ()
+    truth: bool = False
 
     def lines(self) -> list[str]:
         """A line for each part, the parts of a part indented by two blanks."""
@@ -49,6 +51,16 @@ class Explained:
     def leaves(self) -> list[Explained]:
         """The comparisons and bool signals, in the order they are written."""
         return [leaf for part in self.parts for leaf in part.leaves()] if self.parts else [self]
+
+    def causes(self) -> list[str]:
+        """Only what makes it say so: of a true `||` the true parts, of a false `&&` the false."""
+        if not self.parts:
+            bare = self.verdict is Verdict.TRUE and not self.truth
+            return [self.text if bare else f"{self.text} is {self.verdict.value}"]
+        parts = [part for part in self.parts if part.verdict is self.verdict]
+        if self.text not in _HEADS.values():
+            parts = list(self.parts)
+        return [said for part in parts for said in part.causes()]
 
     def _lines(self, indent: str) -> Iterator[str]:
         colon = ":" if self.parts else ""
@@ -107,7 +119,8 @@ class _Explainer:
             case Signal():
                 value = self._values[node.name]
                 text = node.name + self._reason(node.name)
-                return Explained(text, Verdict.of(None if value is None else bool(value)))
+                said = Verdict.of(None if value is None else bool(value))
+                return Explained(text, said, truth=True)
         raise AssertionError(node)
 
     def _compared(self, node: Compare) -> Explained:
