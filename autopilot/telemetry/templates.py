@@ -4,6 +4,12 @@ A template is text that a person wrote for PromQL, with values put in at call ti
 escaped by where it stands: inside quotes so that it can't end them, outside so that it can only be
 a duration, a number or a name. There is no way to put a value in raw.
 
+The filter `label` makes a whole string literal where it stands outside quotes:
+`service=[[ service | label ]]`; it comes last.
+
+A template is small: so many nodes, so deeply nested, so long a value, so long a query. Beyond that
+it is refused before it is compiled or while it is rendered, whatever it was going to do.
+
 Placeholders are `{{ name }}`, Go's `{{ .Name }}`, or `[[ name ]]` for files that Helm or Flux
 renders first. A parameter's name is compared without case and underscores.
 """
@@ -20,18 +26,21 @@ from jinja2.sandbox import SandboxedEnvironment
 from autopilot.telemetry import promql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jinja2 import Template
 
 MAX_TEMPLATE = 16_000
 MAX_RENDERED = 64_000
 MAX_VALUE = 4_000
+MAX_NODES = 1_000
+MAX_DEPTH = 16
+LABEL = "label"
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Filter,
     nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
 )  # fmt: skip
-_FILTERS = ("default", "lower", "upper", "trim", "regex")
+_FILTERS = ("default", "lower", "upper", "trim", "regex", LABEL)
 _PLACEHOLDER = re.compile(
     r"\{\{-?(?P<braces>[^{}\[\]]*?)-?\}\}|\[\[(?!\[)(?P<brackets>[^{}\[\]]*?)\]\]|\{\{|\[\[(?!\[)"
 )
@@ -70,13 +79,19 @@ class Compiled:
             if len(value) > MAX_VALUE:
                 raise ValueError(f"{name} is longer than {MAX_VALUE} characters")
         found = {name: by_key[key(name)] for name in self.names if key(name) in by_key}
+        chunks: list[str] = []
+        length = 0
         try:
-            text = self.template.render(found).strip()
+            for chunk in self.template.generate(found):
+                chunks.append(chunk)
+                length += len(chunk)
+                if length > MAX_RENDERED:
+                    raise ValueError(f"the query is longer than {MAX_RENDERED} characters")
         except TemplateError as error:
             raise ValueError(str(error)) from error
-        if len(text) > MAX_RENDERED:
-            raise ValueError(f"the query is longer than {MAX_RENDERED} characters")
-        return text
+        except TypeError as error:
+            raise ValueError(f"values of different sorts are compared: {error}") from error
+        return "".join(chunks).strip()
 
 
 def compile_template(text: str) -> Compiled:
@@ -101,6 +116,10 @@ def compile_template(text: str) -> Compiled:
         raise BadTemplate(str(error)) from error
     except RecursionError as error:
         raise BadTemplate("nested too deeply") from error
+    except (ValueError, SyntaxError, MemoryError, OverflowError) as error:
+        if isinstance(error, BadTemplate):
+            raise
+        raise BadTemplate(f"can't be compiled: {error}") from error
 
 
 def _environment() -> SandboxedEnvironment:
@@ -111,15 +130,30 @@ def _environment() -> SandboxedEnvironment:
         comment_end_string="##}",
         cache_size=0,
     )
-    kept = {name: environment.filters[name] for name in _FILTERS if name in environment.filters}
     environment.filters = {
-        **kept,
-        "regex": lambda value: promql.regex(str(value)),
-        "promql_quoted": lambda value: promql.escape(str(value)),
-        "promql_bare": lambda value: promql.bare(str(value)),
+        "default": environment.filters["default"],
+        "lower": _bounded(str.lower),
+        "upper": _bounded(str.upper),
+        "trim": _bounded(str.strip),
+        "regex": _bounded(promql.regex),
+        "promql_quoted": _bounded(promql.escape),
+        "promql_literal": _bounded(promql.quote),
+        "promql_bare": _bounded(promql.bare),
     }
     environment.globals = {}
     return environment
+
+
+def _bounded(change: Callable[[str], str]) -> Callable[[object], str]:
+    """A filter that refuses a text that filters before it have let grow too long."""
+
+    def apply(value: object) -> str:
+        text = str(value)
+        if len(text) > MAX_RENDERED:
+            raise ValueError(f"a value grew longer than {MAX_RENDERED} characters")
+        return change(text)
+
+    return apply
 
 
 def _one_spelling(text: str) -> str:
@@ -135,7 +169,11 @@ def _one_spelling(text: str) -> str:
 
 
 def _check(tree: nodes.Template) -> None:
-    for node in _walk(tree):
+    for count, (node, depth) in enumerate(_walk(tree)):
+        if depth > MAX_DEPTH:
+            raise BadTemplate(f"line {node.lineno}: nested more than {MAX_DEPTH} deep")
+        if count > MAX_NODES:
+            raise BadTemplate(f"line {node.lineno}: more than {MAX_NODES} names, filters and texts")
         if not isinstance(node, _ALLOWED):
             raise BadTemplate(
                 f"line {node.lineno}: {type(node).__name__} isn't allowed; a template has names, "
@@ -145,12 +183,17 @@ def _check(tree: nodes.Template) -> None:
             raise BadTemplate(
                 f"line {node.lineno}: no filter {node.name!r}; there are {', '.join(_FILTERS)}"
             )
+        if isinstance(node, nodes.Filter) and node.name != "default" and (node.args or node.kwargs):
+            raise BadTemplate(f"line {node.lineno}: the filter {node.name} takes no argument")
 
 
-def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
-    yield node
-    for child in node.iter_child_nodes():
-        yield from _walk(child)
+def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
+    """Each node with how deep it lies, from the outside in."""
+    waiting = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
 
 
 class _Contexts:
@@ -181,9 +224,18 @@ class _Contexts:
                 )
             if state.endswith("\\"):
                 raise BadTemplate(f"line {child.lineno}: a value right after a backslash")
-            name = "promql_quoted" if state in {'"', "'"} else "promql_bare"
-            output.nodes[index] = nodes.Filter(child, name, [], [], None, None, lineno=child.lineno)
+            output.nodes[index] = _escaped(child, quoted=state in {'"', "'"})
         return state
+
+
+def _escaped(value: nodes.Expr, *, quoted: bool) -> nodes.Filter:
+    literal, inner = False, value
+    if isinstance(value, nodes.Filter) and value.name == LABEL and value.node is not None:
+        literal, inner = True, value.node
+    if any(isinstance(node, nodes.Filter) and node.name == LABEL for node, _ in _walk(inner)):
+        raise BadTemplate(f"line {value.lineno}: the filter {LABEL} comes last and stands alone")
+    name = "promql_quoted" if quoted else "promql_literal" if literal else "promql_bare"
+    return nodes.Filter(inner, name, [], [], None, None, lineno=value.lineno)
 
 
 def _scan(text: str, state: str) -> str:

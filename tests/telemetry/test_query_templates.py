@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -84,6 +85,65 @@ def test_what_a_template_may_not_hold_is_said_at_load(text: str, problem: str) -
 def test_all_undeclared_parameters_are_named_at_once() -> None:
     problems = template("m{a='{{ a }}',b='{{ b }}'}", "c", "C").problems()
     assert len(problems) == 3
+
+
+BOMBS = {
+    "nested ifs": "{% if a %}" * 300 + "x" + "{% endif %}" * 300,
+    "a huge if": "{% if a %}" + "{% elif a %}x" * 1200 + "{% endif %}",
+    "one filter on another": "{{ a" + "|upper" * 300 + " }}",
+    "a filter that doubles": '"{{ a' + "|regex" * 60 + ' }}"',
+    "parentheses": "{{ " + "(" * 2000 + "a" + ")" * 2000 + " }}",
+    "negations": "{{ 1 if " + "not " * 3000 + "a else 2 }}",
+    "choices": "{{ " + "1 if a else " * 1200 + "2 }}",
+    "defaults": "{{ " + "a|default(" * 1200 + '"x"' + ")" * 1200 + " }}",
+    "comparisons": "{{ 1 if " + "a < " * 3000 + "a else 2 }}",
+    "placeholders": '"' + "{{a}}" * 2500 + '"',
+    "digits": "{{ " + "9" * 15_000 + " }}",
+    "brackets": "[[" * 8000,
+    "braces": "{{ a -" * 2500,
+    "a loop": "{% for a in range(1000000000) %}x{% endfor %}",
+    "a product": "{{ 'x' * 1000000000 }}",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_template_bomb_is_refused_before_it_goes_off(bomb: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadTemplate):
+        compile_template(bomb)
+    # The worst of them would take most of a minute to compile.
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + "{{ a }}" * 400 + '"',
+        '"{{ a' + "|regex" * 12 + ' }}"',
+        "".join("{% if a %}" for _ in range(6)) + '"{{ a }}"' * 300 + "{% endif %}" * 6,
+    ],
+)
+def test_the_largest_template_that_passes_renders_no_more_than_its_limit(text: str) -> None:
+    began = time.process_time()
+    compiled = compile_template(text)
+    with pytest.raises(ValueError, match=r"longer than 64000|grew longer"):
+        compiled.render({"a": "." * 4000})
+    assert time.process_time() - began < 5
+
+
+def test_a_label_is_a_whole_literal_outside_quotes_and_its_text_inside() -> None:
+    query = template("m{a=[[ a | label ]],b='[[ a | label ]]',c=~[[ a | regex | label ]]}", "a")
+    assert query.bind({"a": "web"}).promql == 'm{a="web",b=\'web\',c=~"web"}'
+    evil = query.bind({"a": 'x"} or vector(1) #'}).promql
+    assert evil.count('"') == 4
+    for text in ("{{ a | label | upper }}", "{{ 1 if a else (a | label) }}", '{{ a | trim("x") }}'):
+        with pytest.raises(BadTemplate, match=r"comes last|takes no argument"):
+            compile_template(text)
+
+
+def test_a_comparison_of_a_text_with_a_number_is_refused_when_rendered() -> None:
+    with pytest.raises(ArgumentError, match="different sorts"):
+        template("{{ 1 if a < 5 else 2 }}", "a").bind({"a": "x"})
 
 
 def test_missing_and_unknown_arguments_are_named() -> None:
