@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 36_500 * 86_400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 """A regular expression for CRD schemas; accepts exactly what `parse` accepts."""
@@ -22,8 +23,12 @@ def parse(text: str) -> timedelta:
         ValueError: The text isn't a duration; the message says what would be right.
     """
     if not re.fullmatch(PATTERN, text):
-        raise ValueError(f"{text!r} is no duration; write a number and a unit: 500ms, 5s, 1m30s")
-    return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
+        shown = text if len(text) <= 60 else text[:59] + "…"
+        raise ValueError(f"{shown!r} is no duration; write a number and a unit: 500ms, 5s, 1m30s")
+    seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text))
+    if seconds > _LONGEST:
+        raise ValueError(f"{text[:20]}… is longer than a hundred years; write 500ms, 5s, 1m30s")
+    return timedelta(seconds=seconds)
 
 
 def render(duration: timedelta | float) -> str:

@@ -64,8 +64,13 @@ def _text(found: Checked) -> None:
         click.echo(str(problem), err=True)
     for file, rule in found.rules:
         if rule.program is not None:
-            phases, signals = len(rule.program.phases), len(rule.program.signals)
-            click.echo(f"{file}: {rule.name}: {phases} phases, {signals} signals: ok")
+            phases = _many(len(rule.program.phases), "phase")
+            signals = _many(len(rule.program.signals), "signal")
+            click.echo(f"{file}: {rule.name}: {phases}, {signals}: ok")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _plain(file: str, rule: Analysis) -> dict[str, object]:

@@ -179,7 +179,7 @@ def _reach(spec: RuleSpec, findings: Findings) -> None:
         if phase.name not in reached:
             hint = "add a transition that leads here, or leave it out"
             findings.wrong(path, f"{phase.name} can't be reached", hint)
-        elif not phase.final and not ways[phase.name]:
+        elif not phase.final and not ways[phase.name] and len(spec.phases) > 1:
             hint = "write final: true if that is meant"
             findings.note(path, f"nothing leads out of {phase.name}", hint)
         elif not phase.final and phase.name not in home:

@@ -42,6 +42,8 @@ def _tidy(schema: dict[str, Any], *, names: bool) -> dict[str, Any]:
     for key, value in schema.items():
         if not names and (key == "title" or key.startswith("x-kubernetes-")):
             continue
+        if not names and key == "default" and value is None:
+            continue
         inside = not names and key in {"properties", "$defs"}
         result[key] = _tidied(value, names=inside)
     return result

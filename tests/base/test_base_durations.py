@@ -53,3 +53,9 @@ def test_the_schema_pattern_accepts_exactly_what_is_parsed(text: str) -> None:
         assert not accepted
     else:
         assert accepted
+
+
+@pytest.mark.parametrize("text", ["36501d", "9999999999999999d", "9" * 400 + "h"])
+def test_a_duration_beyond_a_hundred_years_is_refused_rather_than_overflowing(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than a hundred years"):
+        durations.parse(text)
