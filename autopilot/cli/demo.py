@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 
 @click.group()
@@ -13,28 +17,51 @@ def demo() -> None:
     """See it fly: real requests through a real Envoy, judged by a real Prometheus."""
 
 
-@demo.command()
-@click.option(
+_out = click.option(
     "--json",
     "out",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the record of all flights to this file.",
 )
+
+
+@demo.command()
+@_out
 def canary(out: Path | None) -> None:
     """Three releases: a good one in rough weather, one with errors, one that is slow.
 
     Makes an operator with `autopilot init`, runs it in a sandbox under load, and ends with what
     happened. Takes about a minute and a half; exit code 0 only if every flight ended as it should.
     """
-    import asyncio
-    import signal
-
-    if out is not None:
-        # Said before the flights, not after.
-        _check_writable(out)
+    _check_writable(out)
 
     from autopilot.sandbox.demo.canary import CanaryDemo
     from autopilot.sandbox.demo.show import Show
+
+    _fly(lambda: CanaryDemo(Show()).run(out))
+
+
+@demo.command()
+@_out
+def failover(out: Path | None) -> None:
+    """An outage: a service breaks, loses all its pods, comes back bad, is mended.
+
+    A Rule moves its traffic to a standby, tries it out in vain, and gives it back in steps; beside
+    it a second service goes through the same without autopilot. Takes about a minute; exit code 0
+    only if all went as it should.
+    """
+    _check_writable(out)
+
+    from autopilot.sandbox.demo.failover import FailoverDemo
+    from autopilot.sandbox.demo.show import Show
+
+    _fly(lambda: FailoverDemo(Show()).run(out))
+
+
+def _fly(run: Callable[[], Coroutine[None, None, bool]]) -> NoReturn:
+    """Run a demo and exit as it went; a Ctrl-C ends it in order."""
+    import asyncio
+    import signal
 
     async def fly() -> bool:
         task = asyncio.current_task()
@@ -52,7 +79,7 @@ def canary(out: Path | None) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop)
-        return await CanaryDemo(Show()).run(out)
+        return await run()
 
     try:
         good = asyncio.run(fly())
@@ -62,7 +89,10 @@ def canary(out: Path | None) -> None:
     sys.exit(0 if good else 1)
 
 
-def _check_writable(out: Path) -> None:
+def _check_writable(out: Path | None) -> None:
+    """Said before the flights, not after."""
+    if out is None:
+        return
     folder = out.absolute().parent
     if not folder.is_dir():
         raise click.UsageError(f"--json: there is no folder {folder}")

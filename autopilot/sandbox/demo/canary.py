@@ -22,7 +22,7 @@ from autopilot.sandbox.demo import manifests
 from autopilot.sandbox.demo.flights import CANARIES, PLANS, Flight
 from autopilot.sandbox.demo.observer import Observer, canary_weight
 from autopilot.sandbox.demo.operator import Operator, configure, follow, scaffold
-from autopilot.sandbox.demo.show import Show, verdict
+from autopilot.sandbox.demo.show import Show, introduce, verdict
 from autopilot.sandbox.demo.weather import Weather
 from autopilot.sandbox.load.generator import LoadGenerator, Target
 
@@ -71,7 +71,8 @@ class CanaryDemo:
             stack.push_async_callback(cancel_and_wait, scaffolding)
             await stack.enter_async_context(box)
             stack.push_async_callback(self._cancel)
-            self._introduce(box, self._clock.monotonic() - began)
+            host = f"{manifests.APP}.{manifests.NAMESPACE}"
+            introduce(self._show, box, host, self._clock.monotonic() - began)
             client = await connect(str(box.state.kubeconfig))
             stack.push_async_callback(client.close)
             await scaffolding
@@ -103,17 +104,6 @@ class CanaryDemo:
         }
         configure(project, config)
         self._show.fact("operator", f"autopilot init --template canary: {len(files)} files")
-
-    def _introduce(self, box: Box, seconds: float) -> None:
-        state = box.state
-        self._show.fact("sandbox", f"{state.api_url} · up in {seconds:.1f} s")
-        for part in ("envoy", "prometheus"):
-            process = state.process(part)
-            self._show.fact(
-                part, f"{process.version} · pid {process.pid} · port {process.port} · {process.url}"
-            )
-        host = f"{manifests.APP}.{manifests.NAMESPACE}"
-        self._show.fact("try it", f"curl -s -H 'Host: {host}' {state.ingress_url}/")
 
     async def _install(self, client: KubeClient, project: Path) -> None:
         crd = yaml.safe_load(await asyncio.to_thread((project / "deploy/crd.yaml").read_text))

@@ -45,29 +45,29 @@ def namespace() -> Body:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
 
 
-def deployment(release: Release, *, replicas: int = 2) -> Body:
+def deployment(release: Release, *, name: str = APP, replicas: int = 2) -> Body:
     """The user's own Deployment."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": APP, "namespace": NAMESPACE, "labels": {"app": APP}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"app": APP}},
-            "template": template(release),
+            "selector": {"matchLabels": {"app": name}},
+            "template": template(release, name=name),
         },
     }
 
 
-def template(release: Release) -> dict[str, Any]:
+def template(release: Release, *, name: str = APP) -> dict[str, Any]:
     """The pod template of one release."""
     return {
-        "metadata": {"labels": {"app": APP, "version": release.version}},
+        "metadata": {"labels": {"app": name, "version": release.version}},
         "spec": {
             "containers": [
                 {
-                    "name": APP,
-                    "image": f"example/{APP}:{release.version}",
+                    "name": name,
+                    "image": f"example/{name}:{release.version}",
                     "ports": [{"name": "http", "containerPort": PORT}],
                     "env": release.env(),
                 }
@@ -76,14 +76,14 @@ def template(release: Release) -> dict[str, Any]:
     }
 
 
-def service() -> Body:
+def service(name: str = APP) -> Body:
     """The Service that callers address."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": APP, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "selector": {"app": APP},
+            "selector": {"app": name},
             "ports": [{"name": "http", "port": 80, "targetPort": PORT}],
         },
     }

@@ -1,4 +1,4 @@
-"""The generated operator as a process: scaffolded, run and killed through the command line."""
+"""Operators as processes: scaffolded, run and killed through the command line."""
 
 from __future__ import annotations
 
@@ -74,20 +74,20 @@ def configure(directory: Path, values: Mapping[str, Any]) -> None:
     file.write_text(yaml.safe_dump({**present, **values}, sort_keys=False))
 
 
-class Operator:
-    """The process of a generated operator.
+class Verb:
+    """A verb of the command line that runs until it is stopped.
 
     Args:
-        directory: The project.
+        arguments: The verb and what follows it.
         kubeconfig: The sandbox's.
         metrics: Prometheus's address.
         log: Where its log lines go, as JSON.
     """
 
-    def __init__(self, directory: Path, *, kubeconfig: Path, metrics: str, log: Path) -> None:
+    def __init__(self, *arguments: str, kubeconfig: Path, metrics: str, log: Path) -> None:
         self._argv = [
             *COMMAND,
-            *("run", str(directory), "--kubeconfig", str(kubeconfig), "--log-format", "json"),
+            *(*arguments, "--kubeconfig", str(kubeconfig), "--log-format", "json"),
         ]
         self._env = {**os.environ, "METRICS_SERVER": metrics, "PYTHONUNBUFFERED": "1"}
         self._env.pop("KUBECONFIG", None)
@@ -123,6 +123,20 @@ class Operator:
         """SIGTERM, and wait."""
         if self._child is not None:
             await self._child.stop()
+
+
+class Operator(Verb):
+    """The process of a generated operator.
+
+    Args:
+        directory: The project.
+        kubeconfig: The sandbox's.
+        metrics: Prometheus's address.
+        log: Where its log lines go, as JSON.
+    """
+
+    def __init__(self, directory: Path, *, kubeconfig: Path, metrics: str, log: Path) -> None:
+        super().__init__("run", str(directory), kubeconfig=kubeconfig, metrics=metrics, log=log)
 
 
 async def follow(log: Path, deliver: Callable[[Line], None]) -> None:

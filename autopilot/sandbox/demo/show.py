@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autopilot.report.sparkline import Curve, plot
+from autopilot.report.sparkline import plot
+from autopilot.sandbox.demo import curves
 from autopilot.sandbox.demo.record import PROMOTED, FlightRecord, summary
-from autopilot.sandbox.load import stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_STYLES = {"true": "red", "false": "green", "unknown": "yellow"}
-_WIDTH = 50
-"""Columns of a plot: with its labels it fits a terminal of 80."""
+    from autopilot.report.sparkline import Curve
+    from autopilot.sandbox.box import Box
+    from autopilot.sandbox.demo.record import Check, Mark
 
+_STYLES = {"true": "red", "false": "green", "unknown": "yellow"}
 _HANG = 11
 """Columns before the text of a flight's lines: what is wrapped goes on below it."""
+
+
+class Flown(Protocol):
+    """What went through phases in a time."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def phases(self) -> Sequence[Mark]:
+        """The phases entered."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        ...
 
 
 class Show:
@@ -40,10 +60,23 @@ class Show:
         """A line of the set-up."""
         self.console.print(Text(f"  {name:<12}", style="bold") + Text(text))
 
+    def plain(self, text: str) -> None:
+        """A line without a mark."""
+        self._line(Text(text), hang=4)
+
+    def quote(self, text: str) -> None:
+        """A file, as it is."""
+        for row in text.splitlines():
+            self.console.print(Text(f"    {row}", style="dim"))
+
     def flight(self, number: int, name: str) -> None:
         """The headline of a flight."""
+        self.headline(f"Flight {number}: {name}")
+
+    def headline(self, text: str) -> None:
+        """What follows, after an empty line."""
         self.console.print()
-        self.console.print(Text(f"Flight {number}: {name}", style="bold cyan"))
+        self.console.print(Text(text, style="bold cyan"))
 
     def event(self, at: float, text: str, *, style: str = "") -> None:
         """Something that happened in a flight."""
@@ -104,7 +137,7 @@ class Show:
             row.rstrip()
             self.console.print((first if number == 0 else Text(" " * hang)) + row)
 
-    def phases(self, flights: Sequence[FlightRecord]) -> None:
+    def phases(self, flights: Sequence[Flown]) -> None:
         """The table of phases and times."""
         table = Table(title="Phases", title_justify="left", title_style="bold")
         for column in ("flight", "phase"):
@@ -122,51 +155,52 @@ class Show:
 
     def result(self, number: int, flight: FlightRecord) -> None:
         """A flight's plot, its figures and whether it ended as it should."""
-        self.console.print()
-        self.console.print(Text(f"Flight {number}: {flight.name}", style="bold cyan"))
-        for row in plot(curves(flight), seconds=flight.seconds, width=_WIDTH):
+        self.flight(number, flight.name)
+        seconds = flight.seconds
+        self.plot(
+            [
+                curves.share("canary %", flight.weights, seconds),
+                *curves.answers(flight.requests, flight.began, seconds),
+            ],
+            seconds,
+        )
+        self.verdict(flight.as_expected, f"{flight.outcome}: {summary(flight)}")
+        self.checks(flight.checks)
+
+    def plot(self, lines: Sequence[Curve], seconds: float) -> None:
+        """Curves over one axis of time."""
+        for row in plot(lines, seconds=seconds, width=curves.WIDTH):
             self.console.print(Text(f"  {row}"))
-        good = flight.as_expected
+
+    def verdict(self, good: bool, text: str) -> None:
+        """How something ended."""
         mark = Text("  ✓ " if good else "  ✗ ", style="bold green" if good else "bold red")
-        self._line(mark + Text(f"{flight.outcome}: {summary(flight)}"), hang=4)
-        for check in flight.checks:
+        self._line(mark + Text(text), hang=4)
+
+    def checks(self, checks: Sequence[Check]) -> None:
+        """What had to hold besides."""
+        for check in checks:
             sign = Text("  ✓ ", style="green") if check.held else Text("  ✗ ", style="bold red")
-            self.console.print(sign + Text(check.what))
+            self._line(sign + Text(check.what), hang=4)
 
 
-def curves(flight: FlightRecord) -> list[Curve]:
-    """Weight, success rate and latency over the flight's time, a point for each column."""
-    step = flight.seconds / _WIDTH
-    seconds = stats.timeline(flight.requests, start=flight.began, step=step)
-    rates = [(s.at + step / 2, _percent(s.success_rate)) for s in seconds]
-    known = [rate for _, rate in rates if rate is not None]
-    slow = [(s.at + step / 2, _millis(s.p99)) for s in seconds]
-    return [
-        Curve("canary %", _held(flight, step), low=0, high=100),
-        Curve("success %", rates, pick=min, low=min([*known, 90.0]), high=100),
-        Curve("p99 ms", slow, low=0),
-    ]
+def introduce(show: Show, box: Box, host: str, seconds: float) -> None:
+    """Say what runs where.
 
-
-def _percent(ratio: float | None) -> float | None:
-    return None if ratio is None else ratio * 100
-
-
-def _millis(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-def _held(flight: FlightRecord, step: float) -> list[tuple[float, float | None]]:
-    """The weight in the middle of each column: it holds until it changes."""
-    points: list[tuple[float, float | None]] = []
-    weight = 0.0
-    marks = list(flight.weights)
-    for column in range(_WIDTH):
-        at = (column + 0.5) * step
-        while marks and marks[0].at <= at:
-            weight = float(marks.pop(0).what)
-        points.append((at, weight))
-    return points
+    Args:
+        show: Prints.
+        box: The sandbox, up.
+        host: What a reader may try to ask.
+        seconds: What it took so far.
+    """
+    state = box.state
+    show.fact("sandbox", f"{state.api_url} · up in {seconds:.1f} s")
+    for part in ("envoy", "prometheus"):
+        process = state.process(part)
+        show.fact(
+            part, f"{process.version} · pid {process.pid} · port {process.port} · {process.url}"
+        )
+    show.fact("try it", f"curl -s -H 'Host: {host}' {state.ingress_url}/")
 
 
 def verdict(flights: Sequence[FlightRecord]) -> str:
