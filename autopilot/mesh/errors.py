@@ -60,3 +60,11 @@ class WouldStarve(RetryLater):
 
 class TargetMissing(RetryLater):
     """The object that an action is about isn't there (yet)."""
+
+
+class Unfeasible(TerminalError):
+    """The mesh can't do what is asked in this combination; the message says why."""
+
+
+class PastDeadline(TerminalError):
+    """A hazard is wanted beyond its deadline: it isn't made, and what stands of it is undone."""

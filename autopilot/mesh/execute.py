@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import AutopilotError, RetryLater
-from autopilot.kube.client import Conflict, Invalid, KubeClient, NotFound
+from autopilot.kube.client import AlreadyExists, Conflict, Invalid, KubeClient, NotFound
+from autopilot.kube.marks import OVERLAY_MANAGER
 from autopilot.mesh.errors import TargetMissing
 from autopilot.mesh.scaling import SetMark, SetReplicas, next_write
 from autopilot.mesh.steps import (
@@ -16,10 +17,14 @@ from autopilot.mesh.steps import (
     Change,
     DeleteOwned,
     HoldReplicas,
+    MakeBase,
     Plan,
+    PutOverlay,
     ReleaseReplicas,
     Step,
+    TakeBack,
 )
+from autopilot.overlay.execute import put, take_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from autopilot.kube.apply import Applier, Observer
     from autopilot.kube.client import Body
     from autopilot.mesh.repairs import Repairs
+    from autopilot.overlay.execute import Hands
+    from autopilot.overlay.record import Overlay
 
 ATTEMPTS = 5
 _LONGEST_CHAIN = 4
@@ -44,6 +51,7 @@ class Executor:
         observe: Told of each answer, so that caches see our writes at once.
         observe_deleted: Told of each deletion.
         before_write: Called before each write; raises to stop it (a lease that was lost).
+        hands: For overlays; the same ones at every sync. None where no action is one.
     """
 
     client: KubeClient
@@ -53,6 +61,7 @@ class Executor:
     observe: Observer | None = None
     observe_deleted: Observer | None = None
     before_write: Callable[[], None] | None = None
+    hands: Hands | None = None
 
 
 async def execute(plan: Plan, executor: Executor) -> tuple[list[Change], list[AutopilotError]]:
@@ -103,7 +112,44 @@ async def _carry_out(step: Step, executor: Executor) -> Change | None:
         return Change(step, step.summary, step.moves, repaired, outcome.body)
     if isinstance(step, DeleteOwned):
         return await _delete(step, executor)
+    if isinstance(step, MakeBase):
+        return await _make(step, executor)
+    if isinstance(step, PutOverlay | TakeBack):
+        return await _overlay(step, executor)
     return await _scale(step, executor)
+
+
+async def _make(step: MakeBase, executor: Executor) -> Change | None:
+    _check(executor)
+    try:
+        answer = await executor.client.create(
+            step.kind, step.body, step.body["metadata"]["namespace"], manager=OVERLAY_MANAGER
+        )
+    except AlreadyExists:
+        return None  # Somebody was faster, or the cache is behind: overlays stand on that one.
+    if executor.observe:
+        executor.observe(step.kind, answer)
+    return Change(step, step.summary, step.moves, body=answer)
+
+
+async def _overlay(step: PutOverlay | TakeBack, executor: Executor) -> Change | None:
+    hands = executor.hands
+    if hands is None:
+        raise AssertionError("overlays need hands")
+    if isinstance(step, TakeBack):
+
+        def chosen(overlay: Overlay) -> bool:
+            return overlay.id in step.chosen and step.holder.succeeds(overlay.holder)
+
+        outcomes = await take_back(hands, step.target, chosen, step.live)
+        left = [each.why for each in outcomes if each.why]
+        summary = "; ".join([step.summary, *left])
+        return Change(step, summary, step.moves) if outcomes else None
+    # A step may rely on those before it, which what was observed doesn't know of yet.
+    done = await put(hands, step.target, step.wish, None if step.differs else step.live)
+    if done.change in {"none", "record"}:
+        return None
+    return Change(step, step.summary, step.moves, done.change == "repair", done.body)
 
 
 async def _delete(step: DeleteOwned, executor: Executor) -> Change | None:

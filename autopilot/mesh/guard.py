@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from autopilot.mesh.actions import Split
+    from autopilot.mesh.actions import Shift, Split
     from autopilot.mesh.steps import Moves
 
 
-def split_moves(before: Mapping[str, int] | None, split: Split) -> Moves:
+def split_moves(before: Mapping[str, int] | None, split: Split | Shift) -> Moves:
     """Whither a split moves traffic, as seen from its stable destination.
 
     Args:
@@ -39,7 +39,7 @@ def moved_forward(before: Mapping[str, int], after: Mapping[str, int]) -> float:
 
 
 def guard_split(
-    split: Split, ready: Mapping[str, int], before: Mapping[str, int] | None = None
+    split: Split | Shift, ready: Mapping[str, int], before: Mapping[str, int] | None = None
 ) -> str | None:
     """Why a split must not be written now, or None.
 
@@ -68,6 +68,20 @@ def guard_split(
         alive = [name for name in others if ready.get(name, 0) > 0]
         if alive:
             return f"{_and(receiving)} has no ready endpoint, and {_and(alive)} has: it stays"
+    return None
+
+
+def guard_undo(now: Sequence[str], then: Sequence[str], ready: Mapping[str, int]) -> str | None:
+    """Why requests mustn't go back to where they went before, or None.
+
+    Args:
+        now: Who gets them.
+        then: Who would get them.
+        ready: Ready endpoints by destination; one that is left out isn't judged.
+    """
+    alive = [name for name in now if ready.get(name, 0) > 0]
+    if then and alive and all(ready.get(name) == 0 for name in then):
+        return f"{_and([*then])} has no ready endpoint, and {_and(alive)} has: it stays"
     return None
 
 

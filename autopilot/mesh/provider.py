@@ -7,7 +7,7 @@ out is the same for every mesh (`execute`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from autopilot.overlay.record import Holder
 
@@ -71,6 +71,11 @@ class Need:
     everywhere: bool = False
 
 
+Ending = Literal["", "keep", "restore"]
+"""How a resource that goes leaves its overlays: `keep` leaves protections where they are, `restore`
+leaves nothing; empty: it goes on, and what it no longer wants is undone."""
+
+
 class World(Protocol):
     """What is observed, from caches."""
 
@@ -113,7 +118,15 @@ class Provider(Protocol):
         """What these actions (by name) need."""
         ...
 
-    def plan(self, owner: Owner, actions: Sequence[Action], world: World, now: datetime) -> Plan:
+    def plan(
+        self,
+        owner: Owner,
+        actions: Sequence[Action],
+        world: World,
+        now: datetime,
+        *,
+        ending: Ending = "",
+    ) -> Plan:
         """The steps from what is observed to what is wanted.
 
         Args:
@@ -121,5 +134,6 @@ class Provider(Protocol):
             actions: All that it wants; what it had and no longer wants is undone.
             world: What is observed.
             now: For marks.
+            ending: See `Ending`; none of the actions is wanted then.
         """
         ...

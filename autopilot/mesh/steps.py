@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from autopilot.base.errors import AutopilotError
     from autopilot.kube.client import Body
     from autopilot.kube.kinds import ResourceType
+    from autopilot.overlay.execute import Target
     from autopilot.overlay.record import Holder
+    from autopilot.overlay.wish import Wish
 
 Moves = Literal["forward", "back", "neutral"]
 """Whither a step moves traffic or capacity. Guardrails bound only what moves forward."""
@@ -32,6 +34,8 @@ class ApplyOwned:
         moves: See `Moves`.
         summary: For people: `VirtualService demo/web: web-primary 90→75, web-canary 10→25`.
         differs: Whether what is observed differs from what is wanted.
+        moved: How much of a host's requests leave the stable side by it, in percent; guardrails
+            bound it.
     """
 
     kind: ResourceType
@@ -40,6 +44,7 @@ class ApplyOwned:
     moves: Moves
     summary: str
     differs: bool = True
+    moved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,70 @@ class ReleaseReplicas:
     summary: str
 
 
-Step = ApplyOwned | DeleteOwned | HoldReplicas | ReleaseReplicas
+@dataclass(frozen=True, slots=True)
+class MakeBase:
+    """A neutral object of ours for a host that has none, so that overlays have one to stand on.
+
+    It goes by itself with its last overlay; see `overlay.base`.
+
+    Attributes:
+        kind: Its kind.
+        body: The object.
+        summary: For people.
+        moves: See `Moves`; it changes nothing by itself.
+    """
+
+    kind: ResourceType
+    body: Body
+    summary: str
+    moves: Moves = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class PutOverlay:
+    """An overlay on an object that others own.
+
+    Attributes:
+        target: The object.
+        wish: What is wanted of it.
+        live: The object as observed; None when it is still to be made.
+        moves: See `Moves`.
+        summary: For people.
+        differs: Whether what is observed differs from what is wanted.
+        moved: For a `Shift`, as in `ApplyOwned`; guardrails bound it (see `guard.moved_forward`).
+    """
+
+    target: Target
+    wish: Wish
+    live: Body | None
+    moves: Moves
+    summary: str
+    differs: bool = True
+    moved: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Overlays undone, and fields given back to their owners.
+
+    Attributes:
+        target: The object.
+        chosen: The ids of the overlays; none only finishes what an earlier undo left.
+        holder: Whose they are: an overlay that somebody else has taken on since stays.
+        live: The object as observed.
+        moves: See `Moves`.
+        summary: For people.
+    """
+
+    target: Target
+    chosen: frozenset[str]
+    holder: Holder
+    live: Body
+    moves: Moves
+    summary: str
+
+
+Step = ApplyOwned | DeleteOwned | HoldReplicas | ReleaseReplicas | MakeBase | PutOverlay | TakeBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +178,19 @@ class Plan:
         steps: In the order in which they are safe: capacity up, routes, capacity down, deletions.
         refused: What can't be done, and why; the steps stand nevertheless.
         settled: Names of held fields that are as wanted.
+        kept: Protections that outlive their resource, in words.
     """
 
     steps: tuple[Step, ...] = ()
     refused: tuple[AutopilotError, ...] = ()
     settled: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Step, ...]:
         """The steps that will change something, as far as can be seen."""
-        return tuple(s for s in self.steps if not isinstance(s, ApplyOwned) or s.differs)
+        always = (s for s in self.steps if not isinstance(s, ApplyOwned | PutOverlay) or s.differs)
+        return tuple(always)
 
 
 @dataclass(frozen=True, slots=True)

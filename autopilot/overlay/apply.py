@@ -40,12 +40,14 @@ class Planned:
         change: See `Change`.
         overlay: The record as it is, or will be.
         summary: For the log and the Event.
+        body: The object as the write leaves it, but for what the server adds.
     """
 
     patch: tuple[Body, ...]
     change: Change
     overlay: Overlay
     summary: str
+    body: Body
 
 
 def plan(live: Body, wish: Wish, now: datetime) -> Planned:
@@ -76,7 +78,7 @@ def plan(live: Body, wish: Wish, now: datetime) -> Planned:
         _check_findable(live, draft, places, marks)
         change = draft.change
     what = f"{describe(live)}: {wish.action} on {overlay.locator}"
-    return Planned(editor.patch, change, overlay, f"{what}: {change}")
+    return Planned(editor.patch, change, overlay, f"{what}: {change}", editor.body)
 
 
 def _place(

@@ -12,6 +12,7 @@ from autopilot.kube.marks import OVERLAY_MANAGER
 from autopilot.kube.ownership import describe
 from autopilot.kube.retry import AtOnce
 from autopilot.overlay.apply import Planned, as_stored, plan
+from autopilot.overlay.base import is_new, spent
 from autopilot.overlay.drift import Drift, key_of
 from autopilot.overlay.errors import NotThere
 from autopilot.overlay.undo import Outcome, Undoing, finish, undo
@@ -66,6 +67,7 @@ class Hands:
         drift: Counts repairs; the same one at every sync, for it remembers.
         observe: Told of each answer, so that caches see our writes at once.
         before_write: Called before each write; raises to stop it (a lease that was lost).
+        observe_deleted: Told of each deletion.
         rng: For the jitter.
     """
 
@@ -74,6 +76,7 @@ class Hands:
     drift: Drift
     observe: Callable[[ResourceType, Body], None] | None = None
     before_write: Callable[[], None] | None = None
+    observe_deleted: Callable[[ResourceType, Body], None] | None = None
     rng: random.Random = field(default_factory=random.Random)
 
 
@@ -127,7 +130,8 @@ async def take_back(
 ) -> tuple[Outcome, ...]:
     """Undo overlays, and give their fields back to their owners.
 
-    Run again after a kill it goes on from where it was; an object that is gone is done.
+    A base of ours goes with its last overlay. Run again after a kill it goes on from where it was;
+    an object that is gone is done.
 
     Args:
         hands: What to do it with.
@@ -157,13 +161,48 @@ async def take_back(
             outcomes = [*(each for each in outcomes if each.how != "unclear"), *done.outcomes]
             if not done.patch or all(each.how != "unclear" for each in outcomes):
                 break
-        body = await _write(hands, target, finish, body)
+        body = await _write(hands, target, _finish, body)
+        if outcomes or not is_new(body, hands.clock.now()):
+            await _retire(hands, target, body)
     except NotFound:
+        pass
+    if body is None:
         return tuple(outcomes)
     for outcome in outcomes:
         if outcome.how != "unclear":
             hands.drift.forget(key_of(body["metadata"]["uid"], outcome.overlay.id))
     return tuple(outcomes)
+
+
+def _finish(body: Body) -> Sequence[Body]:
+    """The owners back; a base that is about to go keeps its label, by which it is found."""
+    return () if spent(body) else finish(body)
+
+
+async def _retire(hands: Hands, target: Target, body: Body) -> None:
+    """Delete a base that nothing stands on any more, as it was read."""
+    for attempt in range(ATTEMPTS):
+        if not spent(body):
+            return
+        meta = body["metadata"]
+        if hands.before_write is not None:
+            hands.before_write()
+        try:
+            await hands.client.delete(
+                target.kind,
+                target.name,
+                target.namespace,
+                uid=meta["uid"],
+                resource_version=meta["resourceVersion"],
+            )
+        except Conflict:
+            body = await hands.client.get(target.kind, target.name, target.namespace)
+            await hands.clock.sleep(AtOnce().delay(attempt, hands.rng))
+            continue
+        if hands.observe_deleted is not None:
+            hands.observe_deleted(target.kind, body)
+        return
+    raise RetryLater(f"{target} changed under us {ATTEMPTS} times in a row")
 
 
 async def _write(

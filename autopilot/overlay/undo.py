@@ -54,10 +54,12 @@ class Undoing:
     Attributes:
         patch: A JSON patch; empty where nothing is to be written.
         outcomes: What becomes of each field.
+        body: The object as the write leaves it; None where nothing is to be written.
     """
 
     patch: tuple[Body, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    body: Body | None = None
 
 
 def undo(live: Body, chosen: Callable[[Overlay], bool]) -> Undoing:
@@ -74,7 +76,7 @@ def undo(live: Body, chosen: Callable[[Overlay], bool]) -> Undoing:
     work = _Work(live, marks.overlays, marks.owners)
     outcomes = [outcome for overlay in ending for outcome in work.end(overlay)]
     work.close()
-    return Undoing(work.editor.patch, tuple(outcomes))
+    return Undoing(work.editor.patch, tuple(outcomes), work.editor.body)
 
 
 def finish(live: Body) -> tuple[Body, ...]:

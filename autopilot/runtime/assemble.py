@@ -12,6 +12,8 @@ from autopilot.kube.marks import FIELD_MANAGER
 from autopilot.machine.table import PhaseMachine, PhaseNode
 from autopilot.mesh.execute import Executor
 from autopilot.mesh.repairs import Repairs
+from autopilot.overlay.drift import Drift
+from autopilot.overlay.execute import Hands
 from autopilot.runtime.acting import Acting, CachedWorld
 from autopilot.runtime.caches import Caches, Scope, bind
 from autopilot.runtime.served import NO_MACHINE, Served
@@ -175,6 +177,13 @@ def _acting(
         manager=manager,
         observe=parts.caches.observe,
         observe_deleted=parts.caches.observe_deleted,
+        hands=Hands(
+            parts.client,
+            parts.clock,
+            Drift(parts.clock),
+            parts.caches.observe,
+            observe_deleted=parts.caches.observe_deleted,
+        ),
     )
     return Acting(
         parts.provider,

@@ -13,6 +13,8 @@ from autopilot.mesh.execute import Executor, execute
 from autopilot.mesh.istio.provider import Istio
 from autopilot.mesh.provider import Owner, Snapshot
 from autopilot.mesh.repairs import Repairs
+from autopilot.overlay.drift import Drift
+from autopilot.overlay.execute import Hands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,8 @@ DEPLOYMENTS = KNOWN["deployments"]
 VIRTUAL_SERVICES = KNOWN["virtualservices"]
 SLICES = KNOWN["endpointslices"]
 SERVICES = KNOWN["services"]
-WATCHED = (DEPLOYMENTS, VIRTUAL_SERVICES, SLICES, SERVICES)
+DESTINATION_RULES = KNOWN["destinationrules"]
+WATCHED = (DEPLOYMENTS, VIRTUAL_SERVICES, DESTINATION_RULES, SLICES, SERVICES)
 
 
 def owner(name: str = "web", uid: str = "uid-1") -> Owner:
@@ -104,7 +107,10 @@ class Runtime:
     def restart(self) -> None:
         """Forget all that lives in memory."""
         applier = Applier(self.client, "autopilot.canary")
-        self.executor = Executor(self.client, applier, Repairs(self.clock), "autopilot.canary")
+        hands = Hands(self.client, self.clock, Drift(self.clock))
+        self.executor = Executor(
+            self.client, applier, Repairs(self.clock), "autopilot.canary", hands=hands
+        )
 
     async def world(self) -> Snapshot:
         return Snapshot({kind: (await self.client.list(kind)).items for kind in WATCHED})

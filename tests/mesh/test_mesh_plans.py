@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mesh_kit import NOW, deployment, endpoints, foreign, owner, snapshot
 
 from autopilot.kube.ownership import NotOurs
-from autopilot.mesh.actions import Scale, Split
+from autopilot.mesh.actions import OVERLAID, Scale, Split
 from autopilot.mesh.errors import HostTaken, WouldStarve
 from autopilot.mesh.guard import guard_split, split_moves
 from autopilot.mesh.istio.hosts import for_host, qualify, service_of
@@ -194,8 +194,25 @@ def test_what_actions_need() -> None:
     }
     assert needs["deployments.apps"].subresources == {"scale": ("get", "update", "patch")}
     assert Istio().needs([]) == ()
-    with pytest.raises(ValueError, match="mirror"):
-        Istio().needs(["mirror"])
+    with pytest.raises(ValueError, match="isolate"):
+        Istio().needs(["isolate"])
+
+
+def test_overlays_need_both_kinds_that_they_may_stand_on_and_see_beyond_their_namespace() -> None:
+    write = {"create", "patch", "delete"}
+    for action in OVERLAID:
+        needs = {need.kind.plural: need for need in Istio().needs([action.name])}
+        assert set(needs) == {
+            "virtualservices",
+            "destinationrules",
+            "endpointslices",
+            "services",
+            "namespaces",
+        }
+        for plural in ("virtualservices", "destinationrules"):
+            assert write < set(needs[plural].verbs)
+            assert needs[plural].everywhere
+        assert not write & set(needs["namespaces"].verbs)
 
 
 def test_providers_are_found_by_name() -> None:

@@ -58,3 +58,29 @@ def _visible(export_to: list[str] | None, home: str, namespace: str) -> bool:
         return True
     seen = {home if name == "." else name for name in export_to}
     return "*" in seen or namespace in seen
+
+
+def routing(virtual_services: Iterable[Body], host: str) -> Iterator[Body]:
+    """The VirtualServices that route a host (given in full) for any callers at all.
+
+    One that is being deleted doesn't count.
+    """
+    for body in virtual_services:
+        meta, spec = body["metadata"], body.get("spec") or {}
+        if meta.get("deletionTimestamp"):
+            continue
+        home = meta.get("namespace", "")
+        if any(qualify(str(name), home) == host for name in spec.get("hosts") or ()):
+            yield body
+
+
+def exported(body: Body, namespace: str) -> bool:
+    """Whether an object is in force for callers in a namespace."""
+    home = body["metadata"].get("namespace", "")
+    return _visible((body.get("spec") or {}).get("exportTo"), home, namespace)
+
+
+def spelled(host: str, namespace: str) -> str:
+    """A host (given in full) as an object in a namespace spells it: short where that means it."""
+    service = short(host)
+    return service if qualify(service, namespace) == host else host

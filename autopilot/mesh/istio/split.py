@@ -9,8 +9,9 @@ from autopilot.kube.kinds import KNOWN
 from autopilot.kube.marks import OWNER, OWNER_UID
 from autopilot.kube.ownership import NotOurs, belongs_to, describe, holder_of, ownership
 from autopilot.mesh.errors import HostTaken, WouldStarve
-from autopilot.mesh.guard import guard_split, split_moves
+from autopilot.mesh.guard import guard_split, moved_forward, split_moves
 from autopilot.mesh.istio.hosts import for_host, qualify, service_of, short
+from autopilot.mesh.istio.readiness import SERVICES, ready_endpoints
 from autopilot.mesh.steps import ApplyOwned, DeleteOwned, Plan, Step
 
 if TYPE_CHECKING:
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
     from autopilot.mesh.steps import Moves
 
 VIRTUAL_SERVICES = KNOWN["virtualservices"]
-ENDPOINT_SLICES = KNOWN["endpointslices"]
-SERVICES = KNOWN["services"]
 ROUTE = "autopilot"
 """The name of the one route in a VirtualService of ours."""
-
-_SERVICE_NAME = "kubernetes.io/service-name"
 
 
 def plan_splits(owner: Owner, splits: Sequence[Split], world: World) -> Plan:
@@ -98,22 +95,6 @@ def weights_of(body: Body) -> dict[str, int]:
     return weights
 
 
-def ready_endpoints(world: World, namespace: str) -> Mapping[str, int] | None:
-    """Ready endpoints by service; None when they aren't observed. Absent means none."""
-    slices = world.objects(ENDPOINT_SLICES, namespace)
-    if slices is None:
-        return None
-    ready: dict[str, int] = {}
-    for body in slices:
-        name = (body["metadata"].get("labels") or {}).get(_SERVICE_NAME, "")
-        count = sum(
-            (endpoint.get("conditions") or {}).get("ready") is not False
-            for endpoint in body.get("endpoints") or ()
-        )
-        ready[name] = ready.get(name, 0) + count
-    return ready
-
-
 def unserved(owner: Owner, splits: Sequence[Split], world: World) -> str | None:
     """The first host whose requests would all go to destinations without a ready endpoint."""
     for split in splits:
@@ -146,9 +127,10 @@ def _apply(owner: Owner, split: Split, everywhere: Iterable[Body], world: World)
     if problem:
         raise WouldStarve(f"host {split.host}: {problem}", after=1.0)
     differs = live is None or not _contains(live, body)
-    return ApplyOwned(
-        VIRTUAL_SERVICES, body, live, moves, _summary(body, before, split, differs), differs
-    )
+    summary = _summary(body, before, split, differs)
+    stood = {split.stable: 100} if before is None else before
+    moved = moved_forward(stood, split.weights) if moves == "forward" else 0.0
+    return ApplyOwned(VIRTUAL_SERVICES, body, live, moves, summary, differs, moved)
 
 
 def _known_ready(split: Split, owner: Owner, world: World, moves: Moves) -> Mapping[str, int]:

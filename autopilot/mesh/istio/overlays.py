@@ -1,0 +1,266 @@
+"""All overlays of one holder: from actions to steps, pure.
+
+What a holder has and no longer wants is found by the marks on the objects themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autopilot.kube.cache import CacheUnavailable
+from autopilot.kube.marks import OVERLAID, OVERLAY
+from autopilot.mesh.actions import OutlierDetection
+from autopilot.mesh.errors import PastDeadline, TargetMissing
+from autopilot.mesh.istio.aims import Wanted, aims_of
+from autopilot.mesh.istio.base import (
+    DESTINATION_RULES,
+    VIRTUAL_SERVICES,
+    base_destination_rule,
+    base_virtual_service,
+)
+from autopilot.mesh.istio.destination_rule import lay_rule, rule_for
+from autopilot.mesh.istio.draft import Draft
+from autopilot.mesh.istio.hosts import exported, qualify, routing, service_of
+from autopilot.mesh.istio.readiness import SERVICES
+from autopilot.mesh.istio.virtual_service import Ask, Layers
+from autopilot.mesh.steps import MakeBase, Plan, TakeBack
+from autopilot.overlay.base import is_base, is_new
+from autopilot.overlay.execute import Target
+from autopilot.overlay.record import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from autopilot.base.errors import AutopilotError
+    from autopilot.kube.client import Body
+    from autopilot.kube.kinds import ResourceType
+    from autopilot.mesh.actions import Overlaid
+    from autopilot.mesh.provider import Ending, Owner, World
+    from autopilot.mesh.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would become of one object.
+
+    Attributes:
+        target: The object.
+        before: As observed; None where it would be made.
+        after: As it would be, marks and all.
+    """
+
+    target: Target
+    before: Body | None
+    after: Body
+
+
+def plan_overlays(
+    owner: Owner, actions: Sequence[Overlaid], world: World, now: datetime, ending: Ending = ""
+) -> Plan:
+    """The steps to what is wanted, and away from what isn't any more."""
+    drawn = draw(owner, actions, world, now, ending)
+    steps: list[Step] = []
+    refused = [*drawn.refused]
+    for draft in drawn.drafts:
+        if draft.live is None and draft.steps:
+            steps.append(MakeBase(draft.kind, draft.fresh, f"{draft.target}: made, neutral"))
+        steps += draft.steps
+        refused += draft.refused
+    return Plan((*steps, *drawn.leftovers), tuple(refused), kept=tuple(drawn.kept))
+
+
+def preview_overlays(
+    owner: Owner, actions: Sequence[Overlaid], world: World, now: datetime
+) -> list[Preview]:
+    """The objects that would be changed; what is refused stays as it is."""
+    drafts = draw(owner, actions, world, now).drafts
+    return [Preview(d.target, d.live, d.body) for d in drafts if d.steps and d.body != d.live]
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What drawing came to.
+
+    Attributes:
+        drafts: One for each object that has to do with the holder.
+        refused: Why some of what is wanted can't be.
+        kept: Protections that stay though nobody wants them.
+        leftovers: What earlier undoings left on objects.
+    """
+
+    drafts: list[Draft] = field(default_factory=list)
+    refused: list[AutopilotError] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    leftovers: list[TakeBack] = field(default_factory=list)
+
+
+def draw(
+    owner: Owner, actions: Sequence[Overlaid], world: World, now: datetime, ending: Ending = ""
+) -> Drawn:
+    """A draft for each object."""
+    drawing = _Drawing(owner, world, now)
+    ask = Ask(owner.holder, world, keep=ending == "keep")
+    drawn = drawing.drawn
+    routed: list[Overlaid] = []
+    rules: list[OutlierDetection] = []
+    for action in actions:
+        deadline = getattr(action, "deadline", None)
+        if deadline is not None and deadline <= now:
+            past = deadline.isoformat(timespec="seconds")
+            drawn.refused.append(PastDeadline(f"the {action.name} ended at {past}: it is undone"))
+        elif isinstance(action, OutlierDetection):
+            rules.append(action)
+        else:
+            routed.append(action)
+    try:
+        for draft, wants in drawing.virtual_services(routed):
+            aims = aims_of(draft, wants, world)
+            draft.refused += aims.refused
+            layers = Layers(draft, aims, ask)
+            layers.lay()
+            drawn.kept += layers.kept
+            drawn.drafts.append(draft)
+    except CacheUnavailable as error:
+        drawn.refused.append(error)
+    try:
+        for draft, tight in drawing.destination_rules(rules):
+            drawn.kept += lay_rule(draft, tight, ask)
+            drawn.drafts.append(draft)
+    except CacheUnavailable as error:
+        drawn.refused.append(error)
+    return drawn
+
+
+class _Drawing:
+    """Finds the objects, or makes up those that aren't there."""
+
+    def __init__(self, owner: Owner, world: World, now: datetime) -> None:
+        self.drawn = Drawn()
+        self._owner = owner
+        self._world = world
+        self._now = now
+
+    def virtual_services(self, actions: Sequence[Overlaid]) -> Iterable[tuple[Draft, list[Wanted]]]:
+        """Those that route a host that something is wanted of, or that hold overlays of ours."""
+        bodies = self._all(VIRTUAL_SERVICES, bool(actions))
+        wants: dict[str, list[Wanted]] = {}
+        chosen: dict[str, Body] = {}
+        made: dict[str, Draft] = {}
+        for wanted in self._by_host(actions):
+            namespace, service = service_of(wanted.host, wanted.home)
+            found = [*routing(bodies, wanted.host)]
+            for body in found:
+                chosen[_key(body)] = body
+                wants.setdefault(_key(body), []).append(wanted)
+            if any(exported(body, namespace) for body in found):
+                continue
+            if self._exists(namespace, service):
+                body = base_virtual_service(namespace, service)
+                made[_key(body)] = self._draft(VIRTUAL_SERVICES, body, made=False)
+                wants.setdefault(_key(body), []).append(wanted)
+        for body in self._ours(VIRTUAL_SERVICES, bodies, chosen):
+            chosen[_key(body)] = body
+        for key, body in chosen.items():
+            made[key] = self._draft(VIRTUAL_SERVICES, body)
+        return [(draft, wants.get(key, [])) for key, draft in made.items()]
+
+    def destination_rules(
+        self, actions: Sequence[OutlierDetection]
+    ) -> Iterable[tuple[Draft, list[OutlierDetection]]]:
+        """Likewise."""
+        bodies = self._all(DESTINATION_RULES, bool(actions))
+        wants: dict[str, list[OutlierDetection]] = {}
+        made: dict[str, Draft] = {}
+        chosen: dict[str, Body] = {}
+        for wanted in self._by_host(actions):
+            namespace, service = service_of(wanted.host, wanted.home)
+            mine = [body for body in bodies if _holds(body, self._owner)]
+            body = rule_for(mine, wanted.host, namespace) or rule_for(
+                bodies, wanted.host, namespace
+            )
+            if body is not None:
+                chosen[_key(body)] = body
+            elif self._exists(namespace, service):
+                body = base_destination_rule(namespace, service)
+                made[_key(body)] = self._draft(DESTINATION_RULES, body, made=False)
+            if body is not None:
+                tight = [a for a in wanted.actions if isinstance(a, OutlierDetection)]
+                wants.setdefault(_key(body), []).extend(tight)
+        for body in self._ours(DESTINATION_RULES, bodies, chosen):
+            chosen[_key(body)] = body
+        for key, body in chosen.items():
+            made[key] = self._draft(DESTINATION_RULES, body)
+        return [(draft, wants.get(key, [])) for key, draft in made.items()]
+
+    def _all(self, kind: ResourceType, needed: bool) -> list[Body]:
+        found = self._world.objects(kind)
+        if found is None and needed:
+            raise CacheUnavailable(f"{kind.qualified} aren't observed")
+        return [*(found or ())]
+
+    def _by_host(self, actions: Sequence[Overlaid]) -> list[Wanted]:
+        grouped: dict[tuple[str, str], list[Overlaid]] = {}
+        for action in actions:
+            home = action.where.namespace or self._owner.namespace
+            grouped.setdefault((qualify(action.where.host, home), home), []).append(action)
+        return [Wanted(host, home, tuple(found)) for (host, home), found in grouped.items()]
+
+    def _draft(self, kind: ResourceType, body: Body, *, made: bool = True) -> Draft:
+        return Draft(kind, body, self._owner.holder, self._now, made=made)
+
+    def _exists(self, namespace: str, service: str) -> bool:
+        """Whether a service is there, as far as it can be told; nothing is made for none."""
+        services = self._world.objects(SERVICES, namespace)
+        names = {each["metadata"]["name"] for each in services or ()}
+        # Of other namespaces the caches may hold nothing.
+        unknown = services is None or (namespace != self._owner.namespace and not names)
+        if not unknown and service not in names:
+            missing = TargetMissing(f"Service {namespace}/{service} isn't there")
+            self.drawn.refused.append(missing)
+            return False
+        return True
+
+    def _ours(
+        self, kind: ResourceType, bodies: Iterable[Body], chosen: dict[str, Body]
+    ) -> Iterable[Body]:
+        """Other objects with overlays of this holder; notes what is left over on the way."""
+        for body in bodies:
+            if _key(body) in chosen or body["metadata"].get("deletionTimestamp"):
+                continue
+            if _holds(body, self._owner):
+                yield body
+            elif _left_over(body, self._now):
+                target = Target.of(kind, body)
+                step = TakeBack(
+                    target,
+                    frozenset(),
+                    self._owner.holder,
+                    body,
+                    "neutral",
+                    f"{target}: what an undo left is finished",
+                )
+                self.drawn.leftovers.append(step)
+
+
+def _key(body: Body) -> str:
+    return f"{body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
+
+
+def _holds(body: Body, owner: Owner) -> bool:
+    """Whether an object has overlays of this holder; most are told by a look at the text."""
+    notes = body["metadata"].get("annotations") or {}
+    name = json.dumps(owner.name, ensure_ascii=False)
+    if not any(key.startswith(OVERLAY) and name in text for key, text in notes.items()):
+        return False
+    return any(owner.holder.succeeds(each.holder) for each in read(body).overlays)
+
+
+def _left_over(body: Body, now: datetime) -> bool:
+    """Whether an undo was killed before its last write, or a base before its first overlay."""
+    labels = body["metadata"].get("labels") or {}
+    if OVERLAID not in labels or not read(body).ended:
+        return False
+    return not (is_base(body) and is_new(body, now))
