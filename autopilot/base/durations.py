@@ -13,7 +13,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 36_500 * 86_400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
-"""A regular expression for CRD schemas; accepts exactly what `parse` accepts."""
+"""A regular expression for CRD schemas; accepts exactly what `parse` accepts, but for its limit."""
 
 
 def parse(text: str) -> timedelta:
