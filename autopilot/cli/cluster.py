@@ -76,3 +76,24 @@ def _sandbox(access: Access, name: str) -> Access:
     source = click.get_current_context().get_parameter_source("metrics_server")
     named = source is click.core.ParameterSource.COMMANDLINE
     return Access(state.kubeconfig, None, access.metrics_server if named else state.prometheus_url)
+
+
+def sandboxed(
+    kubeconfig: Path | None, context: str | None, sandbox: str | None
+) -> tuple[str | None, str | None]:
+    """Kubeconfig and context for a verb that asks no metrics.
+
+    Raises:
+        click.UsageError: There is no such sandbox, or a kubeconfig is named besides.
+    """
+    path = str(kubeconfig) if kubeconfig else None
+    if sandbox is None:
+        return path, context
+    if path or context:
+        raise click.UsageError("--sandbox brings its own kubeconfig; leave the others out")
+    from autopilot.sandbox.homes import find
+
+    state = find(sandbox)
+    if state is None:
+        raise click.UsageError(f"no sandbox {sandbox!r} is up; autopilot sandbox up")
+    return state.kubeconfig, None

@@ -19,11 +19,12 @@ from autopilot.mesh.providers import provider
 from autopilot.project.definition import load_definitions
 from autopilot.project.watch import ConfigWatch
 from autopilot.runtime.operator import Runtime
-from autopilot.runtime.settings import RuntimeOptions
+from autopilot.runtime.settings import RuntimeOptions, any_url
 from autopilot.telemetry.poller import Poller
 from autopilot.telemetry.prometheus import PrometheusSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from autopilot.kube.client import KubeClient
@@ -96,7 +97,7 @@ async def serve(wish: Wish) -> int:
             reload = _Reload(project, runtime, samples)
             models = [definition.config for definition in definitions]
             watch = ConfigWatch(project.config_path, reload, clock, models=models)
-            await _until_stopped(runtime, watch)
+            await until_stopped(runtime, watch)
         finally:
             await source.close()
     finally:
@@ -104,8 +105,14 @@ async def serve(wish: Wish) -> int:
     return 0
 
 
-def options(config: OperatorConfig, client: KubeClient, *, dry_run: bool) -> RuntimeOptions:
-    """The runtime's options from `autopilot-operator.yaml`.
+def options(
+    config: OperatorConfig,
+    client: KubeClient,
+    *,
+    dry_run: bool,
+    allow_url: Callable[[str], bool] = any_url,
+) -> RuntimeOptions:
+    """The runtime's options from `autopilot-operator.yaml`, or from the controller's file.
 
     Against a sandbox metrics are served on loopback and a free port, whatever the file says:
     nothing of a sandbox is seen from outside, and two operators don't get in each other's way.
@@ -119,6 +126,8 @@ def options(config: OperatorConfig, client: KubeClient, *, dry_run: bool) -> Run
         watch_namespace=config.watch_namespace,
         dry_run=dry_run,
         metrics_addr=metrics,
+        guardrails=config.guardrails,
+        allow_url=allow_url,
     )
 
 
@@ -163,7 +172,13 @@ class _Reload:
             _log.warning("takes effect at the next start", extra=logs.fields(changed=later))
 
 
-async def _until_stopped(runtime: Runtime, watch: ConfigWatch) -> None:
+async def until_stopped(runtime: Runtime, watch: ConfigWatch | None = None) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Args:
+        runtime: What runs.
+        watch: Watched beside it; None for nothing.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -176,10 +191,11 @@ async def _until_stopped(runtime: Runtime, watch: ConfigWatch) -> None:
 
     loop.add_signal_handler(signal.SIGINT, ask)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    watching = asyncio.create_task(watch.run(), name="configuration")
+    watching = asyncio.create_task(watch.run(), name="configuration") if watch else None
     try:
         await runtime.run(stop)
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        if watching is not None:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching

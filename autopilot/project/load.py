@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.project.check_queries import unused_parameters
@@ -18,6 +18,8 @@ from autopilot.spec.project import OperatorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+C = TypeVar("C", bound=OperatorConfig)
 
 PROJECT_FILE = "autopilot.yaml"
 CONFIG_FILE = "autopilot-operator.yaml"
@@ -171,7 +173,18 @@ def parse(text: str, file: str) -> Parsed:
 def read_config(
     path: Path, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[Document, OperatorConfig]:
-    """Read a configuration file; one that isn't there, or is empty, is all defaults.
+    """Read an operator's configuration file; one that isn't there, or is empty, is all defaults.
+
+    Raises:
+        InvalidInput: Every problem.
+    """
+    return read_config_as(OperatorConfig, path, environ=environ)
+
+
+def read_config_as(
+    model: type[C], path: Path, *, environ: Mapping[str, str] = os.environ
+) -> tuple[Document, C]:
+    """Read a configuration file by a model; one that isn't there, or is empty, is all defaults.
 
     Raises:
         InvalidInput: Every problem.
@@ -187,14 +200,14 @@ def read_config(
     if len(documents) > 1:
         problems.append(documents[1].problem((), "a second document", "one is enough"))
     if document.value is None:
-        return document, OperatorConfig().with_environment(environ)
+        return document, cast("C", model().with_environment(environ))
     if not isinstance(document.value, dict):
         problems.append(document.problem((), "is no map", "write `key: value` lines"))
         raise InvalidInput(problems)
-    config, found = validated(OperatorConfig, document)
+    config, found = validated(model, document)
     if config is None or problems:
         raise InvalidInput([*problems, *found])
-    return document, config.with_environment(environ)
+    return document, cast("C", config.with_environment(environ))
 
 
 def shown(path: Path) -> str:

@@ -10,7 +10,6 @@ import logging
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -20,6 +19,7 @@ from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.client import ApiError, NotFound
 from autopilot.kube.kinds import KNOWN
 from autopilot.kube.retry import Backoff
+from autopilot.spec.hosts import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Notifier:
     Args:
         client: The API, for Secrets.
         clock: For the back-off.
-        allow: Whether the installation allows a host.
+        allow: Whether the installation allows the host that a URL leads to.
     """
 
     def __init__(self, client: KubeClient, clock: Clock, allow: Callable[[str], bool]) -> None:
@@ -146,13 +146,10 @@ class Notifier:
             TerminalError: It is none.
         """
         try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        if parts.scheme not in {"http", "https"} or not host:
-            raise TerminalError("the webhook's address is no http or https URL")
-        if not self._allow(host):
+            host, _ = place_of(url)
+        except ValueError as error:
+            raise TerminalError("the webhook's address is no http or https URL") from error
+        if not self._allow(url):
             raise TerminalError(f"the installation doesn't allow the host {host}")
         return host
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from autopilot.base.errors import InvalidInput, Problem
+from autopilot.runtime.guardrails.limits import Limits
+from autopilot.spec.guardrails import Guardrails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from autopilot.kube.cache import CacheSettings
     from autopilot.runtime.definition import OperatorDefinition
     from autopilot.spec.model import Config
+
+
+def any_url(url: str) -> bool:
+    """Whoever runs an operator of their own may post where they like."""
+    return bool(url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class RuntimeOptions:
             that isn't there then makes the syncs that read it wait, no others.
         stop_timeout: Seconds that running syncs have to finish when the runtime is stopped.
         caches: How caches behave; None for the defaults.
-        allow_host: Whether the installation allows posting to a host.
+        guardrails: Limits that hold whatever a resource says.
+        allow_url: Whether the installation allows posting to a URL's host.
     """
 
     work_interval: timedelta = timedelta(seconds=5)
@@ -51,7 +59,8 @@ class RuntimeOptions:
     start_timeout: float = 10.0
     stop_timeout: float = 25.0
     caches: CacheSettings | None = None
-    allow_host: Callable[[str], bool] = lambda host: True
+    guardrails: Guardrails = field(default_factory=Guardrails)
+    allow_url: Callable[[str], bool] = any_url
 
 
 class LiveSettings:
@@ -61,6 +70,7 @@ class LiveSettings:
         definitions: Whose `config:` models the map must satisfy.
         work_interval: See `RuntimeOptions`.
         config: See `RuntimeOptions`.
+        guardrails: See `RuntimeOptions`.
 
     Raises:
         InvalidInput: A model refuses the map.
@@ -71,7 +81,9 @@ class LiveSettings:
         definitions: Iterable[OperatorDefinition],
         work_interval: timedelta,
         config: Mapping[str, Any],
+        guardrails: Guardrails | None = None,
     ) -> None:
+        self.limits = Limits.of(guardrails or Guardrails())
         self._definitions = tuple(definitions)
         self.work_interval = work_interval
         self._configs = self._typed(config)
@@ -86,6 +98,7 @@ class LiveSettings:
         config: Mapping[str, Any],
         work_interval: timedelta,
         log_level: int | None = None,
+        guardrails: Guardrails | None = None,
     ) -> None:
         """Take over new settings; what is running stays as it is if they are wrong.
 
@@ -94,6 +107,8 @@ class LiveSettings:
         """
         typed = self._typed(config)
         self._configs, self.work_interval = typed, work_interval
+        if guardrails is not None:
+            self.limits = Limits.of(guardrails)
         if log_level is not None:
             logging.getLogger().setLevel(log_level)
 

@@ -1,0 +1,96 @@
+"""`autopilot approve`: a person opens a gate, or lets go of a latch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from autopilot.kube.kinds import ResourceType
+
+
+@click.command()
+@click.argument("what", metavar="KIND/NAME")
+@click.argument("phase", required=False)
+@click.option("--namespace", "-n", default="default", show_default=True, help="Its namespace.")
+@click.option("--latch", is_flag=True, help="Let go of the phase that a guardrail holds.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="A kubeconfig file.")
+@click.option("--context", help="A context of the kubeconfig; its current one by default.")
+@click.option("--sandbox", metavar="NAME", help="In a sandbox that is up.")
+def approve(*, what: str, phase: str | None, latch: bool, **where: Any) -> None:
+    """Open the way to PHASE for a resource that waits for a person, like `rule/checkout Trial`.
+
+    The next phase that it enters uses the approval up. With --latch instead of a phase: let go of
+    what a guardrail holds.
+    """
+    import asyncio
+
+    if (phase is None) == (not latch):
+        raise click.UsageError("name the phase to open the way to, or give --latch")
+    asyncio.run(_approve(_kind(what), what.partition("/")[2], phase or "", where))
+
+
+def _kind(what: str) -> ResourceType:
+    from autopilot.rules.definition import RULES
+
+    kinds = dict.fromkeys(("rule", "rules", RULES.qualified), RULES)
+    kind, slash, name = what.partition("/")
+    if not slash or not name:
+        raise click.UsageError(f"{what!r} is no KIND/NAME, like rule/checkout-failover")
+    if kind.lower() not in kinds:
+        raise click.UsageError(f"{kind!r} isn't known; there is rule")
+    return kinds[kind.lower()]
+
+
+async def _approve(kind: ResourceType, name: str, phase: str, where: dict[str, Any]) -> None:
+    """Write the annotation.
+
+    Raises:
+        click.UsageError: Nothing waits for it.
+        ApiError: The API refuses.
+    """
+    from autopilot.cli.cluster import sandboxed
+    from autopilot.kube.client import NotFound
+    from autopilot.kube.http import connect
+    from autopilot.kube.marks import APPROVE, UNLATCH
+
+    namespace = where["namespace"]
+    kubeconfig, context = sandboxed(where["kubeconfig"], where["context"], where["sandbox"])
+    client = await connect(kubeconfig, context, user_agent="autopilot/approve")
+    try:
+        try:
+            body = await client.get(kind, name, namespace)
+        except NotFound as error:
+            raise click.UsageError(f"there is no {kind.kind} {namespace}/{name}") from error
+        present = str((body.get("status") or {}).get("phase") or "")
+        if phase:
+            _check(body, present, phase)
+        meta = {"uid": body["metadata"]["uid"]}
+        mark = {APPROVE: phase} if phase else {UNLATCH: "true"}
+        await client.patch(kind, name, namespace, {"metadata": {**meta, "annotations": mark}})
+    finally:
+        await client.close()
+    opened = f"the way from {present} to {phase} is open" if phase else "let go of"
+    click.echo(f"{kind.kind} {namespace}/{name}: {opened}")
+
+
+def _check(body: dict[str, Any], present: str, phase: str) -> None:
+    """An approval that nothing waits for would open a gate of some later day."""
+    from autopilot.base.errors import InvalidInput
+    from autopilot.rules.compile import compile_rule
+
+    try:
+        program = compile_rule({key: one for key, one in body.items() if key != "status"})
+    except InvalidInput as error:
+        raise click.UsageError(f"the rule can't be read: {error}") from error
+    if present not in program.phases:
+        raise click.UsageError(f"it is in {present or 'no phase yet'}; nothing waits there")
+    ways = program.phases[present].judged.transitions
+    gates = [way.to for way in ways if way.approve]
+    if phase not in gates:
+        there = ", ".join(dict.fromkeys(gates)) or "nothing"
+        raise click.UsageError(
+            f"nothing waits for an approval of {phase} in {present}; what waits: {there}"
+        )
