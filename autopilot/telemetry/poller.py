@@ -79,6 +79,14 @@ class Poller:
         """How many targets are being polled."""
         return sum(len(group.entries) for group in self._groups.values())
 
+    @property
+    def readers(self) -> set[Hashable]:
+        """The keys of all who subscribe to something."""
+        groups = self._groups.values()
+        return {
+            key for group in groups for entry in group.entries.values() for key in entry.readers
+        }
+
     async def read(self, query: BoundQuery, reader_key: Hashable) -> Sample:
         """The present sample; asks the source only if the last one is older than its interval."""
         if self._source is None:
@@ -86,6 +94,9 @@ class Poller:
             return Sample(query.name, query.promql, why=Why.SOURCE_DOWN, detail=detail)
         if self._closed:
             return Sample(query.name, query.promql, why=Why.SOURCE_DOWN, detail="shutting down")
+        if query.source is not None:
+            detail = f"{query.source} isn't read here: this process has one source"
+            return Sample(query.name, query.promql, why=Why.REFUSED, detail=detail)
         now = self._clock.monotonic()
         group = self._group(query, now)
         entry = group.entries.setdefault(query.target, Entry(query.target))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +21,15 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from autopilot.telemetry.session import OnlyThese, Session, Trusting
 from autopilot.telemetry.source import QueryRefused, Series, SourceDown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autopilot.telemetry.access import Access
+
 _LONGEST_URL_QUERY = 4_000
-_LARGEST_ANSWER = 32 * 1024 * 1024
-_CHUNK = 64 * 1024
 
 
 class Answer(Sequence[Series]):
@@ -62,22 +62,41 @@ class PrometheusSource:
     Args:
         address: Its URL; without a scheme, http.
         threads: How many queries run at once; more wait, within their own time-outs.
-        headers: Sent with each query, for authorisation.
+        headers: Sent with each query, for authorisation; redirects are then not followed.
     """
 
     def __init__(
         self, address: str, *, threads: int = 8, headers: Mapping[str, str] | None = None
     ) -> None:
         self._address = (address if "://" in address else f"http://{address}").rstrip("/")
-        self._session = _Session()
+        self._session = Session()
         if _is_loopback(self._address):
             self._session.trust_env = False
         self._session.headers.update(headers or {})
+        self._session.follows = not headers
         self._connect = PrometheusConnect(
             self._address, retry=Retry(total=0, redirect=2), session=self._session
         )
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="prometheus")
         self._closed = False
+
+    @classmethod
+    def reached(cls, access: Access, *, threads: int = 2) -> PrometheusSource:
+        """A source that a resource names.
+
+        It is asked at its URL alone: no redirect is followed, and nobody's `.netrc` is read.
+
+        Args:
+            access: Where it is and how to log in there.
+            threads: How many queries run at once.
+        """
+        source = cls(access.url, threads=threads)
+        source._session.follows = False
+        source._session.auth = OnlyThese(access.headers)
+        if access.ca:
+            # The longest prefix wins: all that is sent to the URL goes through this.
+            source._session.mount(access.url, Trusting(access.ca, max_retries=Retry(total=0)))
+        return source
 
     @property
     def address(self) -> str:
@@ -145,6 +164,8 @@ class PrometheusSource:
         except ValueError:
             body = {}
         status = response.status_code if response is not None else 0
+        if 300 <= status < 400:
+            return SourceDown(f"{self._address}: HTTP {status}, a redirect, isn't followed")
         body = body if isinstance(body, dict) else {}
         said = str(body.get("error", ""))[:500]
         if status == 400 and body.get("errorType") == "bad_data":
@@ -157,40 +178,6 @@ class PrometheusSource:
         if response is None or b'"warnings"' not in response.content:
             return ()
         return tuple(str(text) for text in response.json().get("warnings") or ())
-
-
-class _Session(requests.Session):
-    """Reads a whole answer before a deadline (requests bounds only each wait), and keeps it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._local = threading.local()
-
-    @property
-    def last(self) -> requests.Response | None:
-        """This thread's last answer."""
-        return getattr(self._local, "last", None)
-
-    def start(self, deadline: float) -> None:
-        """Begin an exchange of this thread."""
-        self._local.deadline = deadline
-        self._local.last = None
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send one request; redirects come through here as well."""
-        response = super().send(request, **{**kwargs, "stream": True})
-        body = bytearray()
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > _LARGEST_ANSWER:
-                response.close()
-                raise requests.exceptions.ContentDecodingError("the answer is too large")
-            if time.monotonic() > self._local.deadline:
-                response.close()
-                raise requests.exceptions.ReadTimeout("the answer took too long")
-        response._content = bytes(body)
-        self._local.last = response
-        return response
 
 
 def _series(result: Any, address: str) -> list[Series]:
