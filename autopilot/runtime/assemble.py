@@ -44,6 +44,7 @@ class Parts:
         provider: The mesh; None where no operator acts on one.
         dry_run: Write nothing.
         instance: Which process this is, for Events.
+        before_write: Called before each write to the mesh and of each output; raises to stop it.
     """
 
     client: KubeClient
@@ -54,6 +55,7 @@ class Parts:
     provider: Provider | None = None
     dry_run: bool = False
     instance: str = ""
+    before_write: Callable[[], None] | None = None
 
 
 def machine_of(definition: OperatorDefinition) -> PhaseMachine:
@@ -108,6 +110,7 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
         applier=applier,
         acting=_acting(definition, parts, applier, manager),
         dry_run=parts.dry_run,
+        before_write=parts.before_write,
     )
     return Served(
         definition=definition,
@@ -177,11 +180,13 @@ def _acting(
         manager=manager,
         observe=parts.caches.observe,
         observe_deleted=parts.caches.observe_deleted,
+        before_write=parts.before_write,
         hands=Hands(
             parts.client,
             parts.clock,
             Drift(parts.clock),
             parts.caches.observe,
+            parts.before_write,
             observe_deleted=parts.caches.observe_deleted,
         ),
     )

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.base.timestamps import render_time
 from autopilot.kube.cache import CacheUnavailable
+from autopilot.kube.marks import UNLATCH
 from autopilot.runtime import reasons
 from autopilot.runtime.caches import snapshot
 from autopilot.runtime.closing import (
     Closing,
     closing_patch,
     held_up,
+    latched,
     ready_reason,
     still,
     succeeded,
 )
 from autopilot.runtime.context import Context
 from autopilot.runtime.decide import Decision, Subject, changed_status, decide
+from autopilot.runtime.guardrails.guard import Question
+from autopilot.runtime.guardrails.latch import is_approved
+from autopilot.runtime.refused import Refused
 from autopilot.runtime.served import NO_MACHINE
 from autopilot.runtime.setbacks import WorkerRaised
 from autopilot.runtime.status import Entered, difference
@@ -36,7 +41,9 @@ if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.kube.events import EventType
     from autopilot.machine.table import PhaseMachine
+    from autopilot.mesh.steps import Plan
     from autopilot.runtime.definition import PhaseDefinition
+    from autopilot.runtime.guardrails.guard import Guarded
     from autopilot.runtime.inputs import Inputs
     from autopilot.runtime.record import Key, SyncRecord
     from autopilot.runtime.result import Aside
@@ -64,6 +71,7 @@ class Attempt:
         written: What it has changed so far.
         timer: The timer after it, once that is known.
         machine: The resource's table of transitions; empty until it is known.
+        guarded: What guardrails made of its decision; None until it is known.
     """
 
     commons: Commons
@@ -80,6 +88,7 @@ class Attempt:
     written: Written = field(default_factory=Written)
     timer: Timer | None = None
     machine: PhaseMachine = NO_MACHINE
+    guarded: Guarded | None = None
 
     def phase_named(self, name: str) -> PhaseDefinition | None:
         """The phase of that name in the resource's own table, or None."""
@@ -126,12 +135,17 @@ class Attempt:
         self.record.reason, self.record.message = decision.reason, decision.message
         return decision
 
-    async def write(self, decision: Decision) -> None:
+    async def write(self, decision: Decision) -> Decision:
         """Steps (1) to (3).
+
+        Returns:
+            What was carried out: guardrails may leave less of a decision than was decided.
 
         Raises:
             ApiError: A write failed.
+            Refused: The resource may not act where it wants to.
         """
+        decision, plan = await self._guarded(decision)
         queue, settings = self.commons.queue, self.commons.settings
         self.timer = timer_after(
             decision,
@@ -146,15 +160,51 @@ class Attempt:
             status=first,
             along=self._along(decision, self.timer) if first else {},
             outputs=decision.outputs,
-            actions=decision.actions,
-            ending=decision.aside.ending,
+            plan=plan,
             finalizer=not self.finalizing
             and (self.served.definition.finalizer is not None or bool(decision.actions)),
         )
         self.body = await self.served.writer.carry_out(self.body, wanted, self.written)
         self.body = await self.served.writer.use_up(self.body, decision.aside.used)
+        if self.guarded is not None and self.guarded.forbidden:
+            raise Refused(decision.reason, decision.message)
         await self._close(decision, self.timer)
         self._tell_aside(decision.aside)
+        return decision
+
+    async def _guarded(self, decision: Decision) -> tuple[Decision, Plan]:
+        """The decision and its plan, as far as guardrails let it be carried out."""
+        writer = self.served.writer
+        approved = is_approved(self.body)
+        if approved:
+            # Before all else: an approval is for what is held now, not for what will be.
+            self.body = await writer.use_up(self.body, (UNLATCH,))
+        plan = writer.plan(self.body, decision.actions, decision.aside.ending)
+        if self.finalizing:
+            return decision, plan
+        guarded = self.commons.guard.judge(self._question(decision, plan, approved))
+        self.guarded = guarded
+        if guarded.trip is not None:
+            self.record.enter = None
+            self.record.reason = guarded.decision.reason
+            self.record.message = guarded.decision.message
+        return guarded.decision, guarded.plan
+
+    def _question(self, decision: Decision, plan: Plan, approved: bool) -> Question:
+        definition, limits = self.served.definition, self.commons.settings.limits
+        asked = definition.limits
+        return Question(
+            key=self.key,
+            body=self.body,
+            decision=decision,
+            plan=plan,
+            limits=limits if asked is None else limits.within(asked(self.body)),
+            now=self.began.wall,
+            initial=self.machine.initial.name,
+            leaves=self.phase.initial,
+            inferred=definition.machine_of is None,
+            approved=approved,
+        )
 
     async def show(self, setback: Setback) -> None:
         """Write the conditions of a sync that went wrong, if they differ.
@@ -253,12 +303,18 @@ class Attempt:
         if patch:
             self.commons.metrics.writes.labels(self.key.kind, "status").inc()
         self._announce(entered)
+        if self.guarded is not None and self.guarded.news[0]:
+            kind: EventType = "Normal" if self.guarded.latch is None else "Warning"
+            self.event(kind, *self.guarded.news)
 
     def _closing(self, decision: Decision, timer: Timer, entered: list[Entered]) -> dict[str, Any]:
         if decision.quiet:
             ready, stalled = still(self.body, decision.reason)
         else:
             ready, stalled = succeeded(decision.reason, decision.message)
+        guarded = self.guarded
+        if guarded is not None and guarded.latch is not None:
+            ready, stalled = latched(guarded.latch.reason, guarded.latch.message)
         return closing_patch(
             self.body,
             Closing(
@@ -266,6 +322,7 @@ class Attempt:
                 entered=entered,
                 ready=ready,
                 stalled=stalled,
+                more=() if guarded is None else guarded.conditions,
                 refresh=self.due or bool(entered),
                 tick=timer.stored if decision.enter is not None else ...,
             ),

@@ -75,6 +75,14 @@ def still(body: Mapping[str, Any], phase: str) -> tuple[Condition, Condition]:
     return succeeded(phase, "")
 
 
+def latched(reason: str, message: str) -> tuple[Condition, Condition]:
+    """Ready and Stalled of a resource whose phase a guardrail holds until a person lets go."""
+    return (
+        Condition(reasons.READY, False, reason, message),
+        Condition(reasons.STALLED, True, reason, message),
+    )
+
+
 def held_up(setback: Setback) -> tuple[Condition, Condition]:
     """Ready and Stalled after one that didn't."""
     ready = Condition(reasons.READY, False, setback.reason, setback.message)
@@ -88,7 +96,9 @@ def closing_patch(body: Mapping[str, Any], closing: Closing) -> dict[str, Any]:
     status = stored_status(body)
     generation = int(body["metadata"].get("generation") or 0)
     wanted = [closing.ready, closing.stalled, *closing.more]
-    over = {reasons.PAUSED, *PASSING} - {condition.type for condition in closing.more}
+    over = {reasons.PAUSED, reasons.HALTED, *PASSING} - {
+        condition.type for condition in closing.more
+    }
     stored = [c for c in without(status.get("conditions"), "") if c.get("type") not in over]
     new: dict[str, Any] = {
         **phase_fields(status, closing.entered, closing.now),
@@ -104,15 +114,27 @@ def closing_patch(body: Mapping[str, Any], closing: Closing) -> dict[str, Any]:
 
 def paused_patch(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The merge patch that says that the resource is held; the rest stays as it was."""
+    return _held_patch(body, Condition(reasons.PAUSED, True, reasons.PAUSED, _HELD), now)
+
+
+def halted_patch(body: Mapping[str, Any], order: str, now: datetime) -> dict[str, Any]:
+    """The merge patch that says that an order to halt holds; the rest stays as it was."""
+    return _held_patch(body, Condition(reasons.HALTED, True, reasons.HALTED, order), now)
+
+
+def _held_patch(body: Mapping[str, Any], held: Condition, now: datetime) -> dict[str, Any]:
     generation = int(body["metadata"].get("generation") or 0)
     status = stored_status(body)
-    held = Condition(reasons.PAUSED, True, reasons.PAUSED, _HELD)
-    stored = status.get("conditions")
-    found = conditions(stored, [held], generation=generation, now=now, refresh=False)
-    before = next((c for c in without(stored, "") if c.get("type") == reasons.PAUSED), None)
-    return (
-        {} if before == found[0] else {"conditions": [*without(stored, reasons.PAUSED), found[0]]}
-    )
+    stored = without(status.get("conditions"), "")
+    kept = [c for c in stored if c.get("type") not in {held.type, reasons.HALTED}]
+    found = conditions(stored, [held], generation=generation, now=now, refresh=False)[0]
+    wanted = [*kept, found]
+    return {} if _same(stored, wanted) else {"conditions": wanted}
+
+
+def _same(stored: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether they say the same, in whatever order."""
+    return len(stored) == len(wanted) and all(each in stored for each in wanted)
 
 
 def ready_reason(body: Mapping[str, Any]) -> tuple[str, str]:

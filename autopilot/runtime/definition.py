@@ -11,6 +11,7 @@ from autopilot.spec.model import Config, Spec, Status
 if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
     from autopilot.machine.table import PhaseMachine
+    from autopilot.runtime.guardrails.limits import Asked
     from autopilot.runtime.result import Result
     from autopilot.telemetry.queries import QuerySet
 
@@ -118,6 +119,8 @@ class OperatorDefinition:
         concerns: See `Concerns`; None: a change concerns every resource of its namespace.
         stores_tick: Whether the time of the next tick is kept in status. Where nothing is counted
             in ticks a restart may forget it, and a tick costs no write.
+        limits: The guardrails that a resource asks for itself, beside the installation's; raises
+            `InvalidInput` for a resource that makes no sense. None: none does.
     """
 
     name: str
@@ -133,6 +136,7 @@ class OperatorDefinition:
     keeps: Callable[[Body], bool] | None = None
     concerns: Concerns | None = None
     stores_tick: bool = True
+    limits: Callable[[Body], Asked | None] | None = None
 
     def row(self, stored: str) -> str:
         """Under which name the declarations of a phase are kept; the initial one's for none."""

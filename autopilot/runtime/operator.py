@@ -15,6 +15,8 @@ from autopilot.kube.store import newer, version_of
 from autopilot.runtime.assemble import Parts, assemble
 from autopilot.runtime.caches import Caches, Scope
 from autopilot.runtime.caught_up import caught_up
+from autopilot.runtime.guardrails.making import make_guard
+from autopilot.runtime.halt import Halt
 from autopilot.runtime.http import MetricsServer, Probes
 from autopilot.runtime.metrics import Metrics
 from autopilot.runtime.notify import Notifier
@@ -23,7 +25,7 @@ from autopilot.runtime.record import Key
 from autopilot.runtime.served import Commons, Memory
 from autopilot.runtime.settings import LiveSettings, RuntimeOptions
 from autopilot.runtime.sync import Syncer
-from autopilot.runtime.wakes import Wakes
+from autopilot.runtime.wakes import CURRENT, Wakes
 from autopilot.runtime.workers import LOST_LIMIT, Workers
 from autopilot.telemetry.poller import Poller
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.queue import Ran
     from autopilot.runtime.record import SyncRecord
     from autopilot.runtime.schedule import Turn
+    from autopilot.spec.guardrails import Guardrails
     from autopilot.telemetry.provider import SampleProvider
 
 _log = logging.getLogger("autopilot.runtime")
@@ -73,7 +76,10 @@ class Runtime:
         self._clock: Clock = clock or SystemClock()
         self.metrics = Metrics(self.definitions)
         self.settings = LiveSettings(
-            self.definitions, self.options.work_interval, self.options.config
+            self.definitions,
+            self.options.work_interval,
+            self.options.config,
+            self.options.guardrails,
         )
         interval = self.options.work_interval.total_seconds()
         self._samples: SampleProvider = samples or Poller(
@@ -86,18 +92,21 @@ class Runtime:
         self.queue: WorkQueue[Key] = WorkQueue(
             self._run, clock=self._clock, workers=self.options.workers
         )
+        self._halt = Halt(self._caches, self._order_changed)
+        scope = Scope(self.options.watch_namespace)
         parts = Parts(
             client=client,
             clock=self._clock,
             caches=self._caches,
             wakes=Wakes(self._wake, self._memories),
-            scope=Scope(self.options.watch_namespace),
+            scope=scope,
             provider=provider,
             dry_run=self.options.dry_run,
             instance=f"{socket.gethostname()}-{os.getpid()}",
+            before_write=self._before_write,
         )
         self._served = {d.kind.qualified: assemble(d, parts) for d in self.definitions}
-        self.notifier = Notifier(client, self._clock, self.options.allow_host)
+        self.notifier = Notifier(client, self._clock, self.options.allow_url)
         self._commons = Commons(
             client=client,
             clock=self._clock,
@@ -109,6 +118,8 @@ class Runtime:
             queue=self.queue,
             memories=self._memories,
             notifier=self.notifier,
+            halt=self._halt,
+            guard=make_guard(self._served, self._caches, scope),
         )
         self._syncer = Syncer(self._served, self._commons)
         self._server = MetricsServer(
@@ -167,13 +178,19 @@ class Runtime:
         config: Mapping[str, Any],
         work_interval: timedelta,
         log_level: int | None = None,
+        guardrails: Guardrails | None = None,
     ) -> None:
-        """Go on under new settings.
+        """Go on under new settings; guardrails stay as they are where None are given.
 
         Raises:
             InvalidInput: They are wrong; those before go on.
         """
-        self.settings.reload(config=config, work_interval=work_interval, log_level=log_level)
+        self.settings.reload(
+            config=config,
+            work_interval=work_interval,
+            log_level=log_level,
+            guardrails=guardrails,
+        )
         _log.info("configuration reloaded", extra=fields(work_interval=str(work_interval)))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -281,6 +298,20 @@ class Runtime:
 
     def _wake(self, key: Key, fresh: bool) -> None:
         self.queue.wake(key, fresh=fresh)
+
+    def _before_write(self) -> None:
+        """Asked before each write to the mesh, and of each output."""
+        key = CURRENT.get()
+        self._halt.check(key.namespace if key is not None else "")
+
+    def _order_changed(self) -> None:
+        """An order to halt came or went: it concerns every resource."""
+        order = self._halt.order
+        _log.warning("halted" if order else "no order to halt", extra=fields(order=str(order)))
+        for kind, served in self._served.items():
+            for body in served.primary.list() if served.primary.available else ():
+                meta = body["metadata"]
+                self.queue.wake(Key(kind, str(meta.get("namespace") or ""), meta["name"]))
 
     def _on_sample(self, reader: Hashable) -> None:
         if isinstance(reader, Key):

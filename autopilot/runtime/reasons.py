@@ -14,6 +14,11 @@ CONFLICT = "Conflict"
 CONTESTED = "Contested"
 """Condition and reason: somebody changes what is held again and again; hands are off it."""
 
+HALTED = "Halted"
+"""Condition and reason: an order to halt stands above all workers and writes."""
+
+UNLATCHED = "Unlatched"
+
 PAUSED = "Paused"
 """Condition and reason: the annotation holds workers and writes."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
     from autopilot.runtime.caches import BoundInput
     from autopilot.runtime.definition import OperatorDefinition
+    from autopilot.runtime.guardrails.guard import Guard
+    from autopilot.runtime.halt import Halt
     from autopilot.runtime.metrics import Metrics
     from autopilot.runtime.notify import Notifier
     from autopilot.runtime.queue import WorkQueue
@@ -115,6 +117,8 @@ class Commons:
         records: The last syncs, the newest last.
         on_record: Told of each sync.
         notifier: Posts notifications.
+        halt: Whether everything is halted.
+        guard: Judges decisions.
     """
 
     client: KubeClient
@@ -126,6 +130,8 @@ class Commons:
     metrics: Metrics
     queue: WorkQueue[Key]
     notifier: Notifier
+    halt: Halt
+    guard: Guard
     memories: dict[Key, Memory] = field(default_factory=dict)
     records: deque[SyncRecord] = field(default_factory=lambda: deque(maxlen=RECORDS))
     on_record: Callable[[SyncRecord], None] | None = None

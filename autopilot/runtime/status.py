@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-HISTORY = 10
+HISTORY = 20
 """How many phase changes a status keeps."""
 
 MESSAGE = 1024

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import AutopilotError, InvalidInput
 from autopilot.base.logs import fields
@@ -18,7 +18,7 @@ from autopilot.kube.client import Conflict, NotFound
 from autopilot.kube.retry import AtOnce
 from autopilot.runtime import pace, reasons
 from autopilot.runtime.attempt import Attempt
-from autopilot.runtime.closing import Closing, closing_patch, paused_patch, still
+from autopilot.runtime.closing import Closing, closing_patch, halted_patch, paused_patch, still
 from autopilot.runtime.decide import Decision
 from autopilot.runtime.ending import end, is_held, namespace_leaves
 from autopilot.runtime.queue import Ran
@@ -138,6 +138,9 @@ class Syncer:
                 self._commons.queue.tick_at(attempt.key, None)
                 return Ran(), "success"
             leaving = is_leaving(body)
+            order = self._commons.halt.over(attempt.key.namespace)
+            if order is not None and not (leaving and await namespace_leaves(attempt)):
+                return await self._halt(attempt, str(order), again=leaving)
             if is_paused(body) and not (leaving and await namespace_leaves(attempt)):
                 return await self._pause(attempt, again=leaving)
             if leaving:
@@ -149,7 +152,7 @@ class Syncer:
                 return await self._rest(attempt)
             if decision is None:
                 decision = await attempt.ask()
-            await attempt.write(decision)
+            decision = await attempt.write(decision)
         except Conflict:
             pace.use_up(attempt)
             attempt.tell()
@@ -177,6 +180,7 @@ class Syncer:
     def _finish(self, attempt: Attempt, decision: Decision) -> tuple[Ran, str]:
         attempt.memory.input_missing, attempt.memory.raised = False, None
         pace.after_decision(attempt, decision)
+        self._commons.guard.ledger.settle(attempt.key)
         attempt.tell()
         self._note(attempt)
         return Ran(), "success"
@@ -188,10 +192,20 @@ class Syncer:
             attempt: The sync.
             again: Look again after a while: nothing tells when the namespace goes.
         """
+        return await self._hold(attempt, paused_patch(attempt.body, attempt.began.wall), again)
+
+    async def _halt(self, attempt: Attempt, order: str, *, again: bool) -> tuple[Ran, str]:
+        """As a pause, for everybody. The sweep removes hazards, whoever holds them."""
+        return await self._hold(
+            attempt, halted_patch(attempt.body, order, attempt.began.wall), again
+        )
+
+    async def _hold(
+        self, attempt: Attempt, patch: Mapping[str, Any], again: bool
+    ) -> tuple[Ran, str]:
         self._commons.queue.tick_at(attempt.key, pace.one_interval(attempt) if again else None)
         # As after a restart: what is stored decides when it is due again.
         attempt.memory.phase = None
-        patch = paused_patch(attempt.body, attempt.began.wall)
         await attempt.served.writer.status(attempt.body, patch, "conditions")
         return Ran(), "success"
 
@@ -217,6 +231,7 @@ class Syncer:
         self._commons.queue.forget(key)
         self._commons.samples.forget(key)
         self._commons.memories.pop(key, None)
+        self._commons.guard.ledger.settle(key)
         return Ran()
 
     async def _read(self, served: Served, key: Key) -> Body | None:

@@ -24,7 +24,7 @@ from autopilot.runtime.status import merged
 from autopilot.runtime.view import stored_tick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from autopilot.base.errors import AutopilotError
     from autopilot.kube.apply import Applier, Outcome
@@ -76,18 +76,16 @@ class Wanted:
     Attributes:
         status: The merge patch of step (1); empty for none.
         along: What of step (3) is written with it, as nothing comes in between.
-        ending: What becomes of actions that are no longer wanted.
         outputs: The kinds that the worker spoke of.
-        actions: The whole wanted set; None leaves what stands.
+        plan: What its actions come to; see `Writer.plan`.
         finalizer: Whether the resource has to carry our finalizer before anything is written.
     """
 
     status: Mapping[str, Any]
     outputs: tuple[OutputSet, ...] = ()
-    actions: tuple[Action, ...] | None = None
+    plan: Plan = field(default_factory=Plan)
     finalizer: bool = False
     along: Mapping[str, Any] = field(default_factory=dict)
-    ending: Ending = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +102,7 @@ class Means:
         applier: For outputs.
         acting: For actions; None where no phase declares any.
         dry_run: Write nothing.
+        before_write: Called before each write of an output; raises to stop it.
     """
 
     operator: str
@@ -115,6 +114,7 @@ class Means:
     applier: Applier
     acting: Acting | None = None
     dry_run: bool = False
+    before_write: Callable[[], None] | None = None
 
 
 class Writer:
@@ -127,6 +127,21 @@ class Writer:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._said: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def plan(self, body: Body, actions: Sequence[Action] | None, ending: Ending = "") -> Plan:
+        """What actions come to: single writes, none of which is made yet.
+
+        Args:
+            body: The resource.
+            actions: All that it wants; None leaves what stands.
+            ending: What becomes of what it holds and no longer wants.
+
+        Raises:
+            CacheUnavailable: It can't be told what is there.
+        """
+        if actions is None or self._means.acting is None:
+            return Plan()
+        return self._means.acting.plan(body, actions, ending)
 
     async def carry_out(self, body: Body, wanted: Wanted, written: Written) -> Body:
         """Steps (1) and (2).
@@ -143,7 +158,7 @@ class Writer:
         Raises:
             ApiError: A write failed; those after it were not made, but for moves back.
         """
-        back, rest = self._plan(body, wanted.actions, wanted.ending)
+        back, rest = split_plan(wanted.plan)
         try:
             async with asyncio.timeout(PATIENCE if back.steps else None):
                 body = await self._first(body, wanted, written)
@@ -207,7 +222,7 @@ class Writer:
             RetryLater: Not yet: callers would be left without ready pods.
             AutopilotError: A step failed.
         """
-        back, rest = self._plan(body, (), ending)
+        back, rest = split_plan(self.plan(body, (), ending))
         await self._move_back(back, written)
         failed = await self._act(rest, written)
         if failed:
@@ -292,13 +307,6 @@ class Writer:
             written.changes += [f"status: {', '.join(names)}"] * bool(names)
         return body
 
-    def _plan(
-        self, body: Body, actions: Sequence[Action] | None, ending: Ending
-    ) -> tuple[Plan, Plan]:
-        if actions is None or self._means.acting is None:
-            return Plan(), Plan()
-        return split_plan(self._means.acting.plan(body, actions, ending))
-
     async def _act(self, plan: Plan, written: Written) -> list[AutopilotError]:
         acting = self._means.acting
         if acting is None:
@@ -320,6 +328,7 @@ class Writer:
             meta = wanted["metadata"]
             marked = ownership(owner, means.operator, meta.get("namespace")).mark(wanted)
             live = means.owned[kind].get(meta.get("namespace"), meta["name"])
+            self._check()
             outcome = await means.applier.ensure(kind, marked, live)
             self._note(outcome, live, written)
 
@@ -328,9 +337,14 @@ class Writer:
         kind = outputs.output.kind
         uid = str(body["metadata"]["uid"])
         keep = {key_of(wanted) for wanted in outputs.bodies}
+        self._check()
         gone = await means.applier.prune(kind, uid, keep, means.owned[kind].owned_by(uid))
         written.outputs += len(gone)
         written.changes += [f"{describe(each)}: deleted" for each in gone]
+
+    def _check(self) -> None:
+        if self._means.before_write is not None:
+            self._means.before_write()
 
     def _note(self, outcome: Outcome, live: Body | None, written: Written) -> None:
         if not outcome.wrote:

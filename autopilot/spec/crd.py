@@ -59,7 +59,7 @@ def runtime_status(phases: list[str]) -> dict[str, Schema]:
         "phaseHistory": {
             "type": "array",
             "description": "The last phases, the newest last.",
-            "maxItems": 10,
+            "maxItems": 20,
             "items": visit,
             "x-kubernetes-list-type": "atomic",
         },

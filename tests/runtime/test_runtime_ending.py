@@ -158,7 +158,8 @@ async def test_only_its_namespace_is_served(box: Box) -> None:
     assert box.status() == {}
     assert box.server.store.get(PLURAL, "r", "mine")["status"]["phase"] == "Waiting"
     paths = {r.path for r in box.server.requests if r.verb == "watch"}
-    assert paths == {"/apis/test.autopilot.mesh/v1/namespaces/mine/ramps"}
+    halt = "/api/v1/namespaces/autopilot-system/configmaps"
+    assert paths == {"/apis/test.autopilot.mesh/v1/namespaces/mine/ramps", halt}
 
 
 async def test_a_namespace_that_goes_takes_even_a_paused_resource_along(box: Box) -> None:

@@ -364,7 +364,9 @@ async def test_an_input_that_can_not_be_told_is_no_empty_list_and_other_phases_g
     box.create(ramp("reads"))
     box.create(ramp("other"))
     box.edit("other", subresource="status", status={"phase": "Quiet"})
-    number = box.server.faults.add(Fault("status", verb="list", resource="configmaps", status=403))
+    number = box.server.faults.add(
+        Fault("status", verb="list", resource="configmaps", namespace="", status=403)
+    )
     machine = define(
         phase("Reading", reading, initial=True, inputs=(MAPS_IN,)),
         phase("Quiet", lambda *_: Result.stay(reason="Fine")),

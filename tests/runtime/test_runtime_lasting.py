@@ -89,7 +89,9 @@ async def test_a_cache_that_fills_beside_many_resources_looks_through_them_once(
         box.runtime.queue, "wake", lambda key, **how: (wakes.append(key), woken(key, **how))
     )
     cache = next(
-        c for c in box.runtime._caches if c.kind.plural == "configmaps" and not c.selection.labels
+        c
+        for c in box.runtime._caches
+        if c.kind.plural == "configmaps" and not (c.selection.labels or c.selection.fields)
     )
     emitted = [(None, config_map(f"new-{number}")) for number in range(30)]
     cache._emit(emitted)  # type: ignore[arg-type]

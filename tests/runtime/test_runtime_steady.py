@@ -193,7 +193,7 @@ async def test_a_machine_that_never_stays_goes_on_by_its_timer(box: Box) -> None
     box.create(ramp())
     await box.run(define(phase("A", flip, initial=True), phase("B", flip)))
     assert len(calls) < 15
-    assert len(box.status()["phaseHistory"]) == 10
+    assert len(box.status()["phaseHistory"]) == len(calls) + 1
 
 
 async def test_a_paused_resource_keeps_what_stands_and_wakes_as_after_a_restart(box: Box) -> None:
