@@ -97,18 +97,15 @@ def aims_of(draft: Draft, wants: Sequence[Wanted], world: World) -> Aims:
     for wanted in wants:
         leading = _leading(draft, routes, wanted)
         for action in wanted.actions:
+            if isinstance(action, Shed) and action.share <= 0:
+                continue
             found = False
             for route in leading:
                 scope = _scope(action, route, wanted.host, world)
                 if scope is None:
                     continue
                 found = True
-                try:
-                    reached = scope.whole or scope.match(route.present) is not None
-                except Unfeasible as error:
-                    aims.refused.append(error)
-                    reached = True
-                if reached:
+                if _reached(scope, route):
                     aims.add(Aim(action, route, scope, wanted.home))
             if not found:
                 which = f"route {action.where.route} " if action.where.route else "route "
@@ -153,6 +150,14 @@ def _scope(action: Overlaid, route: Route, host: str, world: World) -> Scope | N
     if isinstance(action, Shed):
         headers = tuple(sorted((name, tuple(v)) for name, v in action.headers.items()))
     return Scope(tuple(sorted(where.callers)), port, headers)
+
+
+def _reached(scope: Scope, route: Route) -> bool:
+    """Whether any request can be both in a scope and on a route."""
+    try:
+        return scope.whole or scope.match(route.present) is not None
+    except Unfeasible:
+        return True  # It is refused when the route is to be inserted.
 
 
 def _only_port(where: Where, host: str, world: World) -> bool:

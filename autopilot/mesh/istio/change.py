@@ -22,12 +22,14 @@ class Change:
         words: For people.
         moves: Whither traffic moves.
         foreign: By field, what in it would be somebody else's.
+        moved: How much of the requests leaves the stable side by it, in percent.
     """
 
     fields: Mapping[str, Any]
     words: str
     moves: Moves = "forward"
     foreign: Mapping[str, Judge] = field(default_factory=dict)
+    moved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

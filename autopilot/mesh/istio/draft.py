@@ -95,20 +95,20 @@ class Draft:
         """The object's."""
         return self.target.namespace or ""
 
-    def put(self, wish: Wish, summary: str, moves: Moves = "forward") -> bool:
-        """Add an overlay, if it can be; whether it could."""
+    def put(self, wish: Wish, summary: str, moves: Moves = "forward", moved: float = 0.0) -> None:
+        """Add an overlay, if it can be."""
         try:
             planned = plan(self.body, wish, self._now)
         except AutopilotError as error:
             self.refused.append(error)
-            return False
+            return
         differs = planned.change != "none"
         self.body = planned.body
         moves = moves if planned.change not in {"none", "record"} else "neutral"
         text = f"{self.target}: {summary}"
         text += " (repaired)" if planned.change == "repair" else ""
-        self.steps.append(PutOverlay(self.target, wish, self.live, moves, text, differs))
-        return True
+        moved = moved if moves == "forward" else 0.0
+        self.steps.append(PutOverlay(self.target, wish, self.live, moves, text, differs, moved))
 
     def take_back(self, overlays: Iterable[Overlay]) -> None:
         """Undo the holder's overlays."""

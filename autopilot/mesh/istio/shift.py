@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.kube.kinds import KNOWN
 from autopilot.mesh.errors import TargetMissing, WouldStarve
-from autopilot.mesh.guard import guard_split, guard_undo, split_moves
+from autopilot.mesh.guard import guard_split, guard_undo, moved_forward, split_moves
 from autopilot.mesh.istio.change import Change, Site
 from autopilot.mesh.istio.destinations import Destination, Naming, shared, weights_of
 from autopilot.mesh.istio.hosts import qualify
@@ -59,7 +59,8 @@ def shift_of(shift: Shift, pristine: Body, present: Body, site: Site) -> Change:
         f"{name} {weight}" if before[name] == weight else f"{name} {before[name]}→{weight}"
         for name, weight in shift.weights.items()
     ]
-    return Change({FIELD: wanted}, ", ".join(parts), moves, {FIELD: a_split})
+    moved = moved_forward(before, shift.weights) if moves == "forward" else 0.0
+    return Change({FIELD: wanted}, ", ".join(parts), moves, {FIELD: a_split}, moved)
 
 
 def starves(now: Sequence[Body], then: Sequence[Body], site: Site) -> str | None:

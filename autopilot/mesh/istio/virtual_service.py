@@ -170,7 +170,8 @@ class Layers:
             take_over=_takes_over(action),
             foreign=change.foreign,
         )
-        draft.put(wish, f"{action.name} on {route}: {change.words}", change.moves)
+        words = f"{action.name} on {route}: {change.words}"
+        draft.put(wish, words, change.moves, change.moved)
 
     def _change(self, aim: Aim, route: Route, present: Body) -> Change:
         action, site = aim.action, self._site(aim.home)
@@ -199,22 +200,24 @@ class Layers:
         made = dict(source)
         words: list[str] = []
         moves: Moves = "neutral"
+        moved = 0.0
+        stood = draft.inserted(name)
         try:
             for aim in sorted(aims, key=lambda each: _rank(each.action)):
-                present = draft.inserted(name) or route.present
-                change = self._change(aim, route, present)
+                change = self._change(aim, route, stood or route.present)
                 self._check_free(aim, route, change)
                 for field, value in change.fields.items():
                     put(made, field, value)
                 words.append(f"{aim.action.name}: {change.words}")
-                moves = change.moves if "forward" not in (moves, change.moves) else "forward"
+                moves = _joined(moves, _unless_stands(stood, change))
+                moved += change.moved
             insert = _named(made, name, first.scope.match(route.present))
         except AutopilotError as error:
             draft.refused.append(error)
             return
         if insert is not None:
             wish = self._wish(role, effect, ahead, insert, aims)
-            draft.put(wish, f"{first.scope} on {route}: {', '.join(words)}", moves)
+            draft.put(wish, f"{first.scope} on {route}: {', '.join(words)}", moves, moved)
 
     def _shed(self, aim: Aim) -> None:
         """Insert a route that answers some requests itself."""
@@ -236,7 +239,9 @@ class Layers:
         if insert is None:
             return
         scope = f" {aim.scope}" if not aim.scope.whole else ""
-        moves: Moves = "back" if shed.share < before else "forward"
+        moves: Moves = "forward"
+        if shed.share <= before:
+            moves = "back" if shed.share < before else "neutral"
         wish = self._wish(SHED, "protection", ahead, insert, [aim])
         draft.put(wish, f"shed{scope} on {route}: {words_of(shed, before)}", moves)
 
@@ -295,6 +300,20 @@ def _named(route: Body, name: str, match: list[Body] | None) -> Body | None:
         return None
     rest = {key: value for key, value in route.items() if key not in {"name", "match"}}
     return {"name": name, **({} if match == [{}] else {"match": match}), **rest}
+
+
+def _unless_stands(stood: Body | None, change: Change) -> Moves:
+    """Whither a change moves traffic; nowhere where all of it stands already."""
+    if stood is None:
+        return change.moves
+    held = (same(at(stood, path_of(name)), value) for name, value in change.fields.items())
+    return "neutral" if all(held) else change.moves
+
+
+def _joined(left: Moves, right: Moves) -> Moves:
+    if "forward" in (left, right):
+        return "forward"
+    return "back" if "back" in (left, right) else "neutral"
 
 
 def _rank(action: object) -> int:
