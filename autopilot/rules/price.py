@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autopilot.mesh.actions import Shift
+from autopilot.mesh.actions import Shed, Shift
 from autopilot.rules.program import LADDER_DONE, Ready
 from autopilot.telemetry.service_family import ServiceFamily
 from autopilot.verdict.explain import explain
@@ -100,12 +100,19 @@ class Detection:
 
 
 def shares_of(program: Program, phase: str, rung: int = 0) -> dict[str, float]:
-    """Percent of the target's requests by destination; all to the target without a split."""
+    """Percent of the target's requests by destination; all to the target without a split.
+
+    What is shed of all requests reaches nobody. How many requests have a header nobody knows: what
+    is shed by header alone is counted as if it passed.
+    """
+    shares, passed = {program.target.host: 100.0}, 1.0
     for action in program.phases[phase].actions:
         wanted = action.at(rung)
         if isinstance(wanted, Shift):
-            return {name: float(weight) for name, weight in wanted.weights.items()}
-    return {program.target.host: 100.0}
+            shares = {name: float(weight) for name, weight in wanted.weights.items()}
+        elif isinstance(wanted, Shed) and not wanted.headers:
+            passed = 1 - wanted.share / 100
+    return {name: share * passed for name, share in shares.items()}
 
 
 def decides(transition: Transition, program: Program) -> bool:
@@ -247,14 +254,20 @@ def _why_never(
     at = values(_longest(program, when))
     said = when.judge(at)
     if said is Verdict.FALSE:
-        leaves = [str(leaf.text) for leaf in explain(when, at).leaves() if leaf.verdict.is_false]
-        return f"never: {', '.join(leaves)} stays false"
+        return f"never: {_false(when, at)} stays false"
     unknown = [name for name in when.reads if at[name] is None]
     few = [name for name in unknown if _counts(program, name)]
     if few:
         least = max(program.signals[name].min_requests for name in few)
         return f"unknown: {', '.join(few)} would stand on fewer than {least:g} requests"
-    return f"unknown: {', '.join(unknown)} isn't known"
+    false = _false(when, at)
+    told = f"{false} stays false, and " if false else ""
+    return f"unknown: {told}{', '.join(unknown)} isn't known"
+
+
+def _false(when: Condition, at: Mapping[str, float | None]) -> str:
+    leaves = [leaf for leaf in explain(when, at).leaves() if leaf.verdict.is_false]
+    return ", ".join(leaf.text for leaf in leaves if leaf.text != LADDER_DONE)
 
 
 def _counts(program: Program, name: str) -> bool:

@@ -163,7 +163,7 @@ def _bound(
         if way is not None and _away(program, way.to, exposure, share):
             bounds.append((way.after.total_seconds(), called))
     if not bounds:
-        return None, "nothing in this phase takes it back by itself"
+        return None, f"no way out of {plan.name} sees errors of {exposure.subject}"
     return min(bounds)
 
 
