@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def check_graph(spec: RuleSpec, program: Program, findings: Findings) -> None:
     """Check the phases and the ways between them."""
     if not spec.phases:
+        if findings.holes:
+            return
         hint = "write phases, or the short form failover"
         findings.wrong(("spec",), "has neither phases nor failover", hint)
         return
@@ -34,7 +36,8 @@ def check_graph(spec: RuleSpec, program: Program, findings: Findings) -> None:
             _hazards(spec, phase, plan, path, findings)
     for number, way in enumerate(spec.from_any):
         _from_any(way, ("spec", "fromAny", number), findings)
-    _reach(spec, findings)
+    if not findings.holes:
+        _reach(spec, findings)
 
 
 def targets(spec: RuleSpec, phase: PhaseSpec) -> Iterator[str]:
@@ -166,8 +169,8 @@ def _hazards(
 def _reach(spec: RuleSpec, findings: Findings) -> None:
     ways = {phase.name: set(targets(spec, phase)) for phase in spec.phases}
     initial = {phase.name for phase in spec.phases if phase.initial}
-    if not initial:
-        return
+    if not initial or set().union(*ways.values()) - ways.keys():
+        return  # a misspelt way may have been the one
     reached = _closure(initial, ways)
     into: dict[str, set[str]] = {}
     for name, ahead in ways.items():

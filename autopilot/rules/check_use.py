@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def check_signals(spec: RuleSpec, program: Program, findings: Findings) -> None:
     """Say which signals are declared for nothing; the short form's own may be."""
+    if findings.problems:
+        return  # what can't be read may have named them
     used = {name for plan in program.phases.values() for name in _read(plan)}
     for phase in spec.phases:
         for action in phase.actions:
@@ -60,7 +62,7 @@ def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
 def check_limits(spec: RuleSpec, program: Program, findings: Findings) -> None:
     """Refuse phases that the rule's own guardrails would never let through."""
     most = program.limits.max_step
-    if most >= 100 or spec.failover is not None:
+    if most >= 100 or findings.moved:
         return
     for index, phase in enumerate(spec.phases):
         plan = program.phases.get(phase.name)

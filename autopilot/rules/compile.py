@@ -12,12 +12,13 @@ from autopilot.rules.check_spec import check_spec
 from autopilot.rules.compile_actions import destinations
 from autopilot.rules.compile_findings import Findings
 from autopilot.rules.compile_phases import PhaseCompiler
+from autopilot.rules.compile_salvage import salvage
 from autopilot.rules.compile_signals import Asker, compile_signals, unit_of
 from autopilot.rules.expand import MOVED, expand
 from autopilot.rules.model import RuleDocument, RuleSpec
 from autopilot.rules.program import Limits, Program
 from autopilot.spec.positions import Document
-from autopilot.spec.problems import validated, without_unknown
+from autopilot.spec.problems import validated
 from autopilot.telemetry.source import SourceRef
 
 if TYPE_CHECKING:
@@ -95,18 +96,14 @@ def _compile(findings: Findings) -> Program | None:
     findings.problems += document.problems
     rule, problems = validated(RuleDocument, document)
     findings.problems += problems
-    # One misspelt key shall not hide every error that only a whole rule shows.
-    rule = rule or (without_unknown(RuleDocument, document) if _is_map(document) else None)
+    if rule is None and isinstance(document.value, dict):
+        rule, findings.holes = salvage(document)
     if rule is None:
         return None
     namespace, name = _identity(rule, findings)
     check_spec(rule.spec, namespace, findings)
     spec = _written_out(rule.spec, findings)
     return _program(spec, namespace, name, findings) if spec else None
-
-
-def _is_map(document: Document) -> bool:
-    return isinstance(document.value, dict)
 
 
 def _identity(rule: RuleDocument, findings: Findings) -> tuple[str, str]:

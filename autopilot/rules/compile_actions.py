@@ -85,6 +85,9 @@ def _split(spec: SplitSpec, at: At) -> list[Overlaid]:
         if getattr(spec, field) is not None:
             at.wrong(field, "stands beside weights", "a split has to and share, or weights")
             return []
+    if (total := sum(spec.weights.values())) != 100:
+        at.wrong("weights", f"add up to {total}", "100 in all")
+        return []
     stable = spec.stable or at.where.host
     if stable not in spec.weights:
         hint = f"stable is one of {', '.join(sorted(spec.weights)[:8])}"

@@ -26,22 +26,27 @@ class Findings:
     Attributes:
         document: The rule as it was read.
         moved: Where a person wrote what stands at a path; the longest beginning counts.
+        holes: Parts of which something wasn't understood: nothing is said of what is around it.
         problems: What makes it invalid.
         notes: What is worth saying.
     """
 
     document: Document
     moved: Mapping[Path, Path] = field(default_factory=dict)
+    holes: frozenset[Path] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
     def wrong(self, path: Path, message: str, hint: str = "") -> None:
         """Something makes the rule invalid."""
+        if any(path[: len(hole)] == hole for hole in self.holes):
+            return
         self._add(self.problems, path, message, hint)
 
     def note(self, path: Path, message: str, hint: str = "") -> None:
         """Something is allowed, and may not be meant."""
-        self._add(self.notes, path, message, hint)
+        if not self.holes:
+            self._add(self.notes, path, message, hint)
 
     def condition(
         self, path: Path, text: str, units: Mapping[str, Unit], hints: Mapping[str, str]
