@@ -16,11 +16,11 @@ class SignalStatus(Model):
 
     name: str
     """As conditions read it."""
-    value: str = ""
-    """With its unit; empty while it isn't known."""
-    at: str = ""
+    value: str | None = None
+    """With its unit; absent while it isn't known."""
+    at: str | None = None
     """When its data was scraped."""
-    why: str = ""
+    why: str | None = None
     """Why it isn't known."""
 
 
@@ -46,9 +46,9 @@ class RuleStatus(Status):
     """In observe mode: the phase that it would be in."""
     signals: tuple[SignalStatus, ...] = ()
     """The signals' values, for people."""
-    ladder: str = ""
+    ladder: str | None = None
     """Where the phase's ladder stands: `rung 2 of 3`."""
-    holds: tuple[str, ...] = ()
+    holds: tuple[str, ...] | None = None
     """What it does to the mesh, for people; the marks on the objects themselves count."""
-    next: str = ""
+    next: str | None = None
     """What it waits for."""

@@ -178,10 +178,6 @@ class Lookup:
         """
         return tuple(self._of(key))
 
-    def names(self, limit: int) -> list[str]:
-        """Nothing: for records, which would hold thousands."""
-        return []
-
 
 class Inputs:
     """The declared inputs of a phase, as attributes.
@@ -204,9 +200,9 @@ class Inputs:
         self._metrics = metrics
 
     @property
-    def read(self) -> Mapping[str, Listing | Lookup]:
+    def read(self) -> Mapping[str, Listing]:
         """What has been asked for so far, for the record of a sync."""
-        return dict(self._made)
+        return {name: made for name, made in self._made.items() if isinstance(made, Listing)}
 
     @property
     def metrics(self) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,8 +18,9 @@ from autopilot.project.definition import definitions
 from autopilot.project.load import load
 from autopilot.runtime.definition import OperatorDefinition
 from autopilot.runtime.operator import Runtime
-from autopilot.runtime.settings import RuntimeOptions
+from autopilot.runtime.settings import RuntimeOptions, any_url
 from autopilot.sandbox.apiserver.server import ApiServer
+from autopilot.spec.guardrails import Guardrails
 from autopilot.telemetry.scripted import ScriptedSamples
 from autopilot.testing import pacing, readiness
 from autopilot.testing.objects import Objects
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from types import TracebackType
 
+    from autopilot.base.clock import Clock
     from autopilot.project.load import Project
     from autopilot.runtime.record import SyncRecord
+
+    Made = OperatorDefinition | Sequence[OperatorDefinition] | Callable[[Clock], OperatorDefinition]
 
 _SETTLE = 20.0
 _numbers = itertools.count(1)
@@ -49,18 +54,22 @@ class Flight(Objects):
         server: The API, with faults to inject and a journal of requests.
 
     Args:
-        what: A project's folder, or definitions made by hand.
+        what: A project's folder, definitions made by hand, or what makes one: at each start anew,
+            so that nothing outlives a restart in memory.
         folder: A place for the kubeconfig.
         interval: How often metrics are scraped; default 1 s.
         work_interval: The operator's own; None for the project's, or 5 s.
         workloads: See the attribute.
         config: The `config:` map; None for the project's.
         start: Where the clock starts.
+        crds: The kinds' own CRDs; without one a kind takes any body.
+        guardrails: The installation's.
+        allow_url: What the installation allows to be posted to; anything unless told.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only: a test names only what matters to it
         self,
-        what: Path | str | OperatorDefinition | Sequence[OperatorDefinition],
+        what: Path | str | Made,
         *,
         folder: Path,
         interval: timedelta | float | str = 1.0,
@@ -68,21 +77,31 @@ class Flight(Objects):
         workloads: bool = False,
         config: Mapping[str, Any] | None = None,
         start: datetime | None = None,
+        crds: Sequence[Mapping[str, Any]] = (),
+        guardrails: Guardrails | None = None,
+        allow_url: Callable[[str], bool] = any_url,
     ) -> None:
         self.project: Project | None = None
         if isinstance(what, str | Path):
             self.project = load(Path(what))
             self.definitions = definitions(self.project)
-        else:
+        self.clock = VirtualClock(start)
+        self._make: Callable[[Clock], OperatorDefinition] | None = None
+        if self.project is None and callable(what):
+            self._make = what
+            self.definitions = (what(self.clock),)
+        elif self.project is None:
+            assert not isinstance(what, str | Path) and not callable(what)
             given = (what,) if isinstance(what, OperatorDefinition) else what
             self.definitions = tuple(given)
-        self.clock = VirtualClock(start)
         self.samples = ScriptedSamples(self.clock, interval=seconds(interval))
         self.workloads = workloads
         self.server = ApiServer(clock=self.clock)
         super().__init__(self.server.store, self.definitions[0].kind.qualified)
         self._folder = folder
-        self._options = self._made_options(work_interval, config)
+        self._crds = tuple(crds)
+        options = self._made_options(work_interval, config)
+        self._options = replace(options, guardrails=guardrails or Guardrails(), allow_url=allow_url)
         self._client: HttpKubeClient | None = None
         self._runtime: Runtime | None = None
         self._stop = asyncio.Event()
@@ -92,6 +111,8 @@ class Flight(Objects):
     async def __aenter__(self) -> Self:
         """Start the API and the operator."""
         await self.server.start()
+        for body in self._crds:
+            self.server.store.create(dict(body))
         install(self.server.store, self.definitions, self.project)
         path = self._folder / f"flight-{next(_numbers)}.kubeconfig"
         path.write_text(json.dumps(self.server.kubeconfig()))
@@ -160,7 +181,7 @@ class Flight(Objects):
                 raise TimeoutError(
                     f"it didn't come true within {durations.render(seconds(within))}"
                 )
-            self.clock.move(wait)
+            await pacing.move(self.clock, wait)
             await self.settle()
 
     async def restart(self) -> None:
@@ -171,6 +192,8 @@ class Flight(Objects):
     async def _start(self) -> None:
         if self._client is None:
             raise RuntimeError("the flight hasn't begun; use `async with flight(...) as f:`")
+        if self._make is not None:
+            self.definitions = (self._make(self.clock),)
         name = self.project.config.mesh_provider if self.project else "Istio"
         self._runtime = Runtime(
             self.definitions,
@@ -243,9 +266,7 @@ def seconds(duration: timedelta | float | str) -> float:
 def flight_in(folder: Path) -> Callable[..., Flight]:
     """The fixture `flight`: makes flights whose files lie in a folder."""
 
-    def make(
-        what: Path | str | OperatorDefinition | Sequence[OperatorDefinition], **more: Any
-    ) -> Flight:
+    def make(what: Path | str | Made, **more: Any) -> Flight:
         return Flight(what, folder=folder, **more)
 
     return make

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from autopilot.base.clock import VirtualClock
 
+_TURNS = 12
+"""Turns of the event loop from a timer to what follows: through a task that waits for a task."""
+
 
 async def advance(
     clock: VirtualClock, seconds: float, settle: Callable[[], Awaitable[None]]
@@ -25,10 +28,20 @@ async def advance(
     end = clock.monotonic() + seconds
     await settle()
     while (wait := clock.next_wake()) is not None and clock.monotonic() + wait <= end:
-        clock.move(wait)
+        await move(clock, wait)
         await settle()
     clock.move(max(0.0, end - clock.monotonic()))
     await settle()
+
+
+async def move(clock: VirtualClock, seconds: float) -> None:
+    """Move the clock, and let those who slept do what they woke for.
+
+    What they start can be waited for then; that they have woken at all shows nowhere.
+    """
+    clock.move(seconds)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 async def unless_ended(work: Coroutine[Any, Any, None], server: asyncio.Task[None]) -> None:
