@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autopilot.kube.kinds import LEASES, METRICS
+from autopilot.kube.kinds import KNOWN, LEASES, METRICS, NAMESPACES
+from autopilot.kube.marks import HALT_NAME
 from autopilot.mesh.providers import provider
 from autopilot.project.kinds import kinds_of, primary_kind
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 READ = ("get", "list", "watch")
 OWN = (*READ, "create", "patch", "delete")
+CONFIG_MAPS = KNOWN["configmaps"]
 _ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
 
 
@@ -139,7 +141,18 @@ def manifests(
     lease = Rules()
     lease.add(LEASES.group, LEASES.plural, ("get", "create", "update", "patch"))
     made += _role(f"{name}-lease", name, config.home, lease.manifest(), config.home, labels)
+    # For the whole cluster: the order's namespace needn't be there when this is applied.
+    made += _role(f"{name}-halt", name, "", _above(operators).manifest(), config.home, labels)
     return made
+
+
+def _above(operators: Sequence[OperatorSpec]) -> Rules:
+    """What stands above every operator: the order to halt; and for those that act, who opts out."""
+    rules = Rules()
+    _read(CONFIG_MAPS, (HALT_NAME,), rules)
+    if any(phase.actions for operator in operators for phase in operator.phases):
+        rules.add(NAMESPACES.group, NAMESPACES.plural, READ)
+    return rules
 
 
 def _role(

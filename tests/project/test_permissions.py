@@ -85,7 +85,7 @@ def test_kinds_of_custom_parameters_count() -> None:
 
 
 def test_all_namespaces_need_a_cluster_role() -> None:
-    role, binding, lease, lease_binding = made("")
+    role, binding, lease, lease_binding, *_ = made("")
     assert (role["kind"], binding["kind"]) == ("ClusterRole", "ClusterRoleBinding")
     assert "namespace" not in role["metadata"]
     assert (lease["kind"], lease_binding["kind"]) == ("Role", "RoleBinding")
@@ -96,7 +96,7 @@ def test_all_namespaces_need_a_cluster_role() -> None:
 
 
 def test_one_namespace_needs_a_role_in_it() -> None:
-    role, binding, lease, _ = made("", {"watch_namespace": "shop"})
+    role, binding, lease, *_ = made("", {"watch_namespace": "shop"})
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "shop")
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": "thing-operator", "namespace": "shop"}
@@ -106,7 +106,7 @@ def test_one_namespace_needs_a_role_in_it() -> None:
 
 def test_the_account_lives_where_the_lease_lives() -> None:
     found = made("", {"watch_namespace": "shop", "leader_election_namespace": "ops"})
-    role, binding, lease, _ = found
+    role, binding, lease, *_ = found
     assert role["metadata"]["namespace"] == "shop"
     assert binding["subjects"][0]["namespace"] == "ops"
     assert lease["metadata"]["namespace"] == "ops"
@@ -120,7 +120,7 @@ def test_an_input_elsewhere_needs_a_role_there(namespace: str, scope: tuple[str,
     roles = {
         (each["kind"], each["metadata"].get("namespace")): allowed(each)
         for each in made(phase, {"watch_namespace": "shop"})
-        if "rules" in each and "lease" not in each["metadata"]["name"]
+        if "rules" in each and each["metadata"]["name"] == "thing-operator"
     }
     assert roles == {("Role", "shop"): BASE, scope: {("", "pods"): READ}}
 
@@ -128,4 +128,20 @@ def test_an_input_elsewhere_needs_a_role_there(namespace: str, scope: tuple[str,
 def test_what_is_allowed_everywhere_is_not_allowed_again_in_a_namespace() -> None:
     phase = "  inputs: [{kind: pods, namespace: istio-system}]\n- name: Two\n  inputs: [pods]\n"
     kinds = [each["kind"] for each in made(phase)]
-    assert kinds == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert kinds == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", *kinds[:2]]
+
+
+@pytest.mark.parametrize("watched", ["", "shop"])
+def test_every_operator_may_read_the_order_to_halt_and_no_other_config_map(watched: str) -> None:
+    role, binding = made("", {"watch_namespace": watched})[4:]
+    assert (role["kind"], binding["kind"]) == ("ClusterRole", "ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] == "thing-operator-halt"
+    assert allowed(role) == {("", "configmaps:autopilot-halt"): READ}
+
+
+def test_one_that_acts_may_see_which_namespaces_opt_out() -> None:
+    role = made("  actions: [split]\n")[4]
+    assert allowed(role) == {
+        ("", "configmaps:autopilot-halt"): READ,
+        ("", "namespaces"): READ,
+    }

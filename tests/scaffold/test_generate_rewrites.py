@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from autopilot.base.errors import InvalidInput
 from autopilot.project.generate import generate
@@ -99,7 +100,9 @@ def test_manifests_follow_the_configuration(project: Path) -> None:
     deployment = (project / "deploy/deployment.yaml").read_text()
     assert "namespace: shop" in deployment
     assert "Probe" not in deployment
-    assert "kind: ClusterRole" not in (project / "deploy/rbac.yaml").read_text()
+    permissions = yaml.safe_load_all((project / "deploy/rbac.yaml").read_text())
+    everywhere = [each for each in permissions if each["kind"] == "ClusterRole"]
+    assert [each["metadata"]["name"] for each in everywhere] == ["note-operator-halt"]
     assert "watchNamespace: shop" in (project / "deploy/configmap.yaml").read_text()
 
 
