@@ -80,10 +80,7 @@ def _head(page: Page, found: Inspection) -> None:
 def _guards(page: Page, found: Inspection) -> None:
     guards = found.guards
     if guards.halted:
-        halted = guards.halted
-        by = f" by {halted['by']}" if halted.get("by") else ""
-        text = f"since {halted.get('at', '?')}{by}: {halted.get('reason', 'no reason given')}"
-        page.fact("halted", text, "bold red")
+        page.line(guards.halted, "bold red")
     if guards.opted_out:
         page.fact("opted out", f"by an annotation on {', '.join(guards.opted_out)}", "yellow")
     if guards.allow_from:
@@ -158,11 +155,16 @@ def show_hold(page: Page, hold: Hold, now: datetime) -> None:
         page.fact("  on", hold.where)
     for field in hold.fields:
         change = f"{field.before} → {field.after}" if field.field else field.after
-        page.fact(f"  {field.field or 'inserted'}", change)
+        page.fact(f"  {_field(field.field)}", change)
         if not field.stands:
             page.fact("", f"but now {field.now}: somebody else changed it", "yellow")
     if hold.problem:
         page.fact("  problem", hold.problem, "red")
+
+
+def _field(pointer: str) -> str:
+    """A JSON pointer as people write paths; an inserted route has none."""
+    return pointer.removeprefix("/spec").strip("/").replace("/", ".") or "inserted"
 
 
 def _about(page: Page, about: tuple[About, ...], now: datetime) -> None:

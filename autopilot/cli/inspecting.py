@@ -11,6 +11,8 @@ from autopilot.cli.reading import PATIENCE, Reader, asked
 from autopilot.kube.client import NotFound
 from autopilot.kube.http import connect
 from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES, ResourceType
+from autopilot.kube.marks import HALT_NAME, HALT_NAMESPACE
+from autopilot.rules.definition import RULES
 from autopilot.rules.inspect import Found, inspect
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from autopilot.rules.inspect_model import Inspection
     from autopilot.telemetry.sample import Sample
 
-HALT = ("autopilot-halt", "autopilot-system")
-RULES = ResourceType("autopilot.mesh", "v1alpha1", "rules", "Rule")
 _EVERYWHERE = (KNOWN["virtualservices"], KNOWN["destinationrules"])
 _HERE = (
     KNOWN["endpointslices"],
@@ -90,8 +90,8 @@ async def _found(reader: Reader, access: Access, service: Body) -> Found:
 
 async def halted(reader: Reader) -> Body | None:
     """The ConfigMap of a halt; None where there is none."""
-    name, namespace = HALT
-    return await reader.tried("halt", reader.client.get(KNOWN["configmaps"], name, namespace))
+    call = reader.client.get(KNOWN["configmaps"], HALT_NAME, HALT_NAMESPACE)
+    return await reader.tried("halt", call)
 
 
 async def resources_of(reader: Reader, home: str) -> list[Body]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base import durations
 from autopilot.base.timestamps import parse_time
+from autopilot.kube.marks import APPROVE
 from autopilot.rules.engine import advance, wanted
 from autopilot.rules.state import State
 from autopilot.rules.words import describe
@@ -132,6 +133,7 @@ class Stored:
         why: Why.
         machine: What the state machine remembers.
         virtual: Whether that is a rule's that observes.
+        opened: The phase that a person has opened the way to, if any.
     """
 
     phase: str
@@ -139,6 +141,7 @@ class Stored:
     why: str
     machine: Any
     virtual: bool
+    opened: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, body: Body, program: Program) -> Stored:
@@ -152,13 +155,19 @@ class Stored:
             "machine": status.get("machine"),
         }
         if program.observe:
-            said = status.get("wouldBe") if isinstance(status.get("wouldBe"), dict) else {}
+            would = status.get("wouldBe")
+            said = would if isinstance(would, dict) else {}
         phase = said.get("phase")
         if phase not in program.phases:
             return cls(program.initial, None, "", None, program.observe)
-        why = str(said.get("why") or "")
+        named = str((body["metadata"].get("annotations") or {}).get(APPROVE) or "").strip()
         return cls(
-            str(phase), parse_time(said.get("since")), why, said.get("machine"), program.observe
+            phase=str(phase),
+            since=parse_time(said.get("since")),
+            why=str(said.get("why") or ""),
+            machine=said.get("machine"),
+            virtual=program.observe,
+            opened=frozenset({named} if named else ()),
         )
 
 
@@ -179,8 +188,9 @@ def report(
         now: For ages, and for how long the phase has lasted.
     """
     state = _aged(State.from_status(stored.machine, stored.phase), stored, now)
-    approved = frozenset(program.phases) if stored.virtual else frozenset()
-    found = advance(program, state, Moment(readings, None, approved), why)
+    # As the worker has it: nobody is asked to approve what isn't done.
+    opened = frozenset(program.phases) if stored.virtual else stored.opened
+    found = advance(program, state, Moment(readings, None, opened), why)
     return Explanation(
         phase=stored.phase,
         since=stored.since,
@@ -303,7 +313,7 @@ def _next(found: Advanced) -> Iterator[str]:
     if found.plan.rungs > 1 and found.held.rung + 1 < found.plan.rungs and found.climbs.is_true:
         coming.append((found.dwell_left, f"the ladder climbs to rung {found.held.rung + 2}"))
     for seconds, what in sorted(coming):
-        when = "" if seconds == float("inf") else f" in {_span(seconds)} at most, on these values"
+        when = "" if seconds == float("inf") else f" within {_span(seconds)}, on these values"
         yield f"{what}{when}"
     if not coming:
         yield found.message

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from autopilot.base.timestamps import parse_time, stamp
+from autopilot.base.timestamps import stamp
 from autopilot.kube.kinds import KNOWN
-from autopilot.kube.marks import DOMAIN
+from autopilot.kube.marks import ALLOW_FROM, OPT_OUT
+from autopilot.overlay.halting import read_order
 from autopilot.rules.inspect_about import about
 from autopilot.rules.inspect_holds import holds_on, scaled_on
 from autopilot.rules.inspect_model import Guards, Inspection, ServiceSeen, SignalSeen, Workload
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.kube.kinds import ResourceType
     from autopilot.telemetry.sample import Sample
-
-OPT_OUT = f"{DOMAIN}/opt-out"
-ALLOW_FROM = f"{DOMAIN}/allow-from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +200,10 @@ def _guards(found: Found) -> Guards:
         for body in (found.service, found.namespace)
         if body is not None and _note(body, OPT_OUT) not in {"", "false"}
     ]
-    halt = {key: str(value) for key, value in ((found.halt or {}).get("data") or {}).items()}
-    if found.halt is not None and not parse_time(halt.get("at")):
-        halt["at"] = str(found.halt["metadata"].get("creationTimestamp") or "")
-    return Guards(tuple(marked), _note(found.namespace or {}, ALLOW_FROM), halt)
+    order = None if found.halt is None else read_order(found.halt)
+    covered = order is not None and order.covers(found.service["metadata"]["namespace"])
+    halted = str(order) if covered else ""
+    return Guards(tuple(marked), _note(found.namespace or {}, ALLOW_FROM), halted)
 
 
 def _note(body: Body, key: str) -> str:

@@ -15,7 +15,7 @@ from autopilot.mesh.scaling import read_mark, replicas_of
 from autopilot.overlay.places import Lost, Places
 from autopilot.overlay.record import WHOLE, Overlay, read
 from autopilot.overlay.values import ABSENT, at, canonical, path_of, same
-from autopilot.rules.inspect_words import destinations_text
+from autopilot.rules.inspect_words import destinations_text, route_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,6 +168,8 @@ def shown(field: str, value: Any) -> str:
     """A field's value for people: destinations by weight, all else as short JSON."""
     if value is ABSENT:
         return "nothing"
+    if field == WHOLE and isinstance(value, dict):
+        return route_text(value)
     if field == "/route" and isinstance(value, list):
         return destinations_text(value)
     text = value if isinstance(value, str) else canonical(value)

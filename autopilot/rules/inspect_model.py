@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ class Guards:
     Attributes:
         opted_out: Which objects carry the opt-out annotation.
         allow_from: Whose rules the namespace lets act here, beside its own.
-        halted: Since when, by whom and why; empty where nothing is halted.
+        halted: Since when, by whom and why; empty where nothing is halted here.
     """
 
     opted_out: tuple[str, ...] = ()
     allow_from: str = ""
-    halted: Mapping[str, str] = field(default_factory=dict)
+    halted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,14 @@ def weights(entries: Iterable[Any], names: Names = AS_SPELT) -> dict[str, int]:
     return shares
 
 
+def route_text(route: Body) -> str:
+    """A whole route in one line."""
+    parts = [f"for {match_text(route.get('match'))}"]
+    if route.get("route"):
+        parts.append(f"to {destinations_text(route['route'])}")
+    return "; ".join([*parts, *(f"{key}: {text}" for key, text in effects(route, AS_SPELT))])
+
+
 def effects(route: Body, names: Names) -> Iterator[tuple[str, str]]:
     """What a route does beside leading somewhere, by field."""
     if "timeout" in route:
