@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from autopilot.sandbox.demo import proof, shop
+from autopilot.sandbox.demo.failover_flight import step_of
 from autopilot.sandbox.demo.outage import RETURNED, UNAIDED, UNFINISHED, OutageRecord, summary
 from autopilot.sandbox.demo.record import Check, Mark
 from autopilot.sandbox.load.stats import Record
@@ -61,6 +62,25 @@ def test_the_phases_decide_the_outcome() -> None:
     assert flight(phases=flight().phases[:-1]).outcome == UNFINISHED
     assert not flight(phases=flight().phases[:-1]).as_expected
     assert flight(route=(), phases=[]).outcome == UNAIDED
+
+
+def test_a_decision_that_moves_neither_phase_nor_traffic_is_left_out() -> None:
+    line = {"phase": "Trial", "next": "Trial", "reason": "Trial", "message": ""}
+    assert step_of(1.0, {**line, "changes": ["status: signals"]}) is None
+    climbed = step_of(1.0, {**line, "changes": ["status: ladder", "VirtualService: 5→25"]})
+    assert climbed is not None
+    assert climbed.changes == ("VirtualService: 5→25",)
+    assert climbed.message == "the ladder's next rung"
+    left = step_of(2.0, {**line, "next": "Normal", "reason": "ConditionMet", "message": "good"})
+    assert left is not None
+    assert (left.phase, left.following, left.message) == ("Trial", "Normal", "good")
+
+
+def test_a_flight_without_phases_has_a_record_as_well() -> None:
+    unaided = flight(route=(), phases=[], weights=[])
+    assert unaided.encode()["trials"] == []
+    assert unaided.encode()["reaction_seconds"] is None
+    assert summary(unaided) == "40 of 340 requests failed · 4 of 34 s bad"
 
 
 def test_a_check_that_did_not_hold_spoils_the_outage_flight() -> None:

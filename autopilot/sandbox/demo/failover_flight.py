@@ -14,7 +14,7 @@ from autopilot.sandbox.demo.record import Check, Mark
 from autopilot.sandbox.load import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from autopilot.base.clock import Clock
     from autopilot.kube.client import Body, KubeClient
@@ -29,8 +29,12 @@ _UNTIL_LOSS = 2.0
 """Seconds from the failover to the loss of the pods."""
 _LOST = 4.0
 """Seconds without any pod."""
+_UNTIL_MENDED = 4.0
+"""Seconds from the failed trial; the next one comes 10 s after it."""
 _PATIENCE = 40.0
 """Seconds within which each phase has to come."""
+_LAG = 0.5
+"""Seconds by which a phase may be seen later than it began."""
 _FACTOR = 3
 """How many times fewer requests than without autopilot have to fail."""
 
@@ -92,11 +96,16 @@ class OutageFlight:
         await self._prove(before)
 
     def decided(self, line: Line) -> None:
-        """Take in a decision from the controller's log."""
-        phase, following = str(line.get("phase", "")), str(line.get("next", ""))
-        texts = (str(line.get("reason", "")), str(line.get("message", "")))
-        self.aided.decisions.append(Step(self.at, phase, following, *texts))
-        self._show.decision(self.at, line)
+        """Take in a decision from the controller's log, where it moves something."""
+        step = step_of(self.at, line)
+        if step is None:
+            return
+        self.aided.decisions.append(step)
+        following = step.following if step.following != step.phase else ""
+        # The message has the signals by the rule's own names, with their values.
+        told = {"phase": step.phase, "next": following, "reason": step.reason}
+        changes = list(step.changes)
+        self._show.decision(step.at, {**told, "message": step.message, "changes": changes})
 
     # -- the story ----------------------------------------------------------------------------
 
@@ -112,6 +121,7 @@ class OutageFlight:
         self._lost = (begin, self.at)
         await self._scale(shop.REPLICAS, "get their pods back, as bad as before")
         await self._entered(3)
+        await self._clock.sleep(_UNTIL_MENDED)
         await self._release(shop.MENDED, "is mended")
         await self._entered(len(shop.PHASES) - 1)
         await self._observer.until(
@@ -183,8 +193,7 @@ class OutageFlight:
         waits = [end - begin for begin, end in aided.stays("Standby")]
         told = ", then ".join(f"{wait:.1f} s" for wait in waits) or "never"
         text = f"back on trial after {told}: a failed trial doubles the wait"
-        # From 5 s on; the first wait may be longer, since it takes ready pods as well.
-        checks.append(Check(text, held=len(waits) == 2 and waits[0] >= 5 and waits[1] >= 10))
+        checks.append(Check(text, held=_doubled(waits)))
         steps = self._return()
         text = f"checkout got its traffic back in steps: {' → '.join(f'{s} %' for s in steps)}"
         checks.append(Check(text, held=steps == [5, 25, 50, 100]))
@@ -193,9 +202,10 @@ class OutageFlight:
         checks.append(Check(text, held=failed * _FACTOR < otherwise))
 
     def _return(self) -> list[int]:
-        """The primary's shares from the last trial on."""
-        begin = max((mark.at for mark in self.aided.phases if mark.what == "Trial"), default=0.0)
-        return [100 - int(m.what) for m in self.aided.weights if m.at >= begin and m.what != 100]
+        """The primary's shares since it last had none."""
+        shares = [100 - int(mark.what) for mark in self.aided.weights]
+        last = max((index for index, share in enumerate(shares) if share == 0), default=0)
+        return shares[last + 1 :]
 
     async def _prove(self, before: Body) -> None:
         """Compare the user's route with what it was, as the API has it."""
@@ -216,3 +226,24 @@ class OutageFlight:
             return
         same = again["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
         checks.append(Check(text, held=same))
+
+
+def step_of(at: float, line: Line) -> Step | None:
+    """A log line's decision; None for one that moves neither phase nor traffic."""
+    phase = str(line.get("phase", ""))
+    following = str(line.get("next") or phase)
+    changes = tuple(text for text in line.get("changes", ()) if not text.startswith("status:"))
+    if following == phase and not changes:
+        return None
+    reason, message = str(line.get("reason", "")), str(line.get("message", ""))
+    if following == phase and reason == phase:
+        reason, message = "", message or "the ladder's next rung"
+    return Step(at, phase, following, reason, message, changes)
+
+
+def _doubled(waits: Sequence[float]) -> bool:
+    """Whether the second wait was twice the rule's 5 s; what is seen lags behind what is done.
+
+    The first may be longer, since it takes ready pods as well.
+    """
+    return len(waits) == 2 and waits[0] > 5 - _LAG and waits[1] > 10 - _LAG

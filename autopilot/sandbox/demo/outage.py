@@ -30,6 +30,7 @@ class Step:
         following: The phase afterwards.
         reason: In a word.
         message: For a person: which signals, with their values.
+        changes: What it wrote to the mesh.
     """
 
     at: float
@@ -37,6 +38,7 @@ class Step:
     following: str
     reason: str
     message: str
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,12 +133,10 @@ class OutageRecord:
 
     def stays(self, phase: str) -> list[tuple[float, float]]:
         """When a phase began and ended, for each visit."""
-        ends = [mark.at for mark in self.phases[1:]] + [self.seconds]
-        return [
-            (mark.at, end)
-            for mark, end in zip(self.phases, ends, strict=True)
-            if mark.what == phase
-        ]
+        ends = [*(mark.at for mark in self.phases[1:]), self.seconds]
+        # Without phases there is an end of nothing.
+        visits = zip(self.phases, ends, strict=False)
+        return [(mark.at, end) for mark, end in visits if mark.what == phase]
 
     def between(self, begin: float, end: float) -> list[stats.Record]:
         """The requests sent in a part of the flight, in seconds since it began."""
@@ -158,6 +158,7 @@ class OutageRecord:
                     "next": step.following,
                     "reason": step.reason,
                     "message": step.message,
+                    "changes": list(step.changes),
                 }
                 for step in self.decisions
             ],
