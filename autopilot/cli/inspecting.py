@@ -96,14 +96,20 @@ async def halted(reader: Reader) -> Body | None:
 
 async def resources_of(reader: Reader, home: str) -> list[Body]:
     """Rules, and resources of every other kind that autopilot's runtime works on."""
-    definitions = await reader.listed(CUSTOM_RESOURCE_DEFINITIONS, None)
-    kinds = [RULES] if definitions is None else [*_kinds(definitions)]
-    if definitions is None:
-        why = reader.unknown.pop(CUSTOM_RESOURCE_DEFINITIONS.qualified, "")
-        reader.unknown["other kinds than Rule"] = why
+    kinds = await kinds_of_ours(reader)
     async with asyncio.TaskGroup() as tasks:
         lists = [tasks.create_task(reader.everywhere(kind, home)) for kind in kinds]
     return [body for task in lists for body in task.result() or ()]
+
+
+async def kinds_of_ours(reader: Reader) -> list[ResourceType]:
+    """The kinds that autopilot's runtime works on; rules alone, where others can't be told."""
+    definitions = await reader.listed(CUSTOM_RESOURCE_DEFINITIONS, None)
+    if definitions is not None:
+        return [*_kinds(definitions)]
+    why = reader.unknown.pop(CUSTOM_RESOURCE_DEFINITIONS.qualified, "")
+    reader.unknown["other kinds than Rule"] = why
+    return [RULES]
 
 
 def _kinds(definitions: Iterable[Body]) -> Iterable[ResourceType]:
