@@ -29,8 +29,9 @@ SELECTOR = f"{OVERLAID}=true"
 PATIENCE = 30.0
 """Seconds that one object, or one list, may take."""
 
-Reason = Literal["holder gone", "deadline passed", "copied"]
-"""`copied`: the mark names another object; it came along when that one was copied."""
+Reason = Literal["holder gone", "deadline passed", "copied", "halted"]
+"""`copied`: the mark names another object; it came along when that one was copied. `halted`: an
+order to halt holds here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,19 @@ Lives = dict[str, bool | None]
 """By a holder's uid: whether it exists; None where that can't be told."""
 
 
-def decide(marked: Iterable[tuple[Target, Body]], lives: Lives, now: datetime) -> Decision:
+def decide(
+    marked: Iterable[tuple[Target, Body]],
+    lives: Lives,
+    now: datetime,
+    halted: Callable[[str], bool] | None = None,
+) -> Decision:
     """Which overlays are to be undone.
 
     Args:
         marked: Objects with the label.
         lives: Which holders exist.
         now: For deadlines.
+        halted: Whether a namespace is halted; None: none is.
     """
     ending: list[Marked] = []
     stay: list[Marked] = []
@@ -103,6 +110,9 @@ def decide(marked: Iterable[tuple[Target, Body]], lives: Lives, now: datetime) -
         broken += [(target, each) for each in marks.broken]
         for overlay in marks.overlays:
             reason = _reason(overlay, body["metadata"]["uid"], lives, now)
+            if reason is None and halted is not None and overlay.effect == "hazard":
+                places = (target.namespace or "", overlay.holder.namespace)
+                reason = "halted" if any(map(halted, places)) else None
             lost = reason is not None and overlay.effect == "hazard"
             (ending if lost else stay).append(Marked(target, overlay, reason))
     return Decision(tuple(ending), tuple(stay), tuple(unfinished), tuple(broken))
@@ -121,6 +131,7 @@ async def sweep(
     kinds: Iterable[ResourceType],
     alive: Callable[[Holder], Awaitable[bool | None]],
     namespace: str | None = None,
+    halted: Callable[[str], bool] | None = None,
 ) -> Swept:
     """Look at all marked objects and undo what nobody answers for.
 
@@ -131,6 +142,7 @@ async def sweep(
         kinds: The kinds that may carry overlays.
         alive: Whether a holder exists, by its uid; None where that can't be told. See `holders`.
         namespace: Only there; None for everywhere.
+        halted: Whether a namespace is halted, so that its hazards go; None: none is.
     """
     failed: list[tuple[str, AutopilotError]] = []
     marked, failures = await marked_objects(hands.client, kinds, namespace)
@@ -140,7 +152,7 @@ async def sweep(
         for overlay in read(body).overlays:
             if overlay.holder.uid not in lives:
                 lives[overlay.holder.uid] = await alive(overlay.holder)
-    decision = decide(marked, lives, hands.clock.now())
+    decision = decide(marked, lives, hands.clock.now(), halted)
     due = dict.fromkeys([*decision.unfinished, *(each.target for each in decision.undo)])
     outcomes: list[Outcome] = []
     for target in due:

@@ -65,6 +65,17 @@ class Metrics:
             ["kind", "namespace", "selector"],
             registry=self.registry,
         )
+        self.orphaned = Gauge(
+            "autopilot_orphaned_protections",
+            "Protections in force whose holder is gone; `autopilot halt status` lists them.",
+            registry=self.registry,
+        )
+        self.swept = Counter(
+            "autopilot_swept_hazards",
+            "Hazards that the sweep undid, by why.",
+            ["reason"],
+            registry=self.registry,
+        )
         for definition in definitions:
             self._start_at_zero(definition)
 

@@ -24,6 +24,7 @@ from autopilot.runtime.queue import WorkQueue
 from autopilot.runtime.record import Key
 from autopilot.runtime.served import Commons, Memory
 from autopilot.runtime.settings import LiveSettings, RuntimeOptions
+from autopilot.runtime.sweeping import make_sweeper
 from autopilot.runtime.sync import Syncer
 from autopilot.runtime.wakes import CURRENT, Wakes
 from autopilot.runtime.workers import LOST_LIMIT, Workers
@@ -122,6 +123,7 @@ class Runtime:
             guard=make_guard(self._served, self._caches, scope),
         )
         self._syncer = Syncer(self._served, self._commons)
+        self._sweeper = make_sweeper(self._served, parts, self._halt, self.metrics)
         self._server = MetricsServer(
             self.options.metrics_addr,
             self.metrics,
@@ -259,7 +261,11 @@ class Runtime:
         if not stop.is_set():
             self._serving = True
             _log.info("serving", extra=fields(kinds=sorted(self._served), metrics=self.metrics_url))
-            await self.queue.serve(stop)
+            sweeping = self._task(self._sweeper.run(stop), "sweep")
+            try:
+                await self.queue.serve(stop)
+            finally:
+                await cancel_and_wait(sweeping)
 
     async def _leave(
         self,
@@ -307,6 +313,7 @@ class Runtime:
     def _order_changed(self) -> None:
         """An order to halt came or went: it concerns every resource."""
         order = self._halt.order
+        self._sweeper.soon()
         _log.warning("halted" if order else "no order to halt", extra=fields(order=str(order)))
         for kind, served in self._served.items():
             for body in served.primary.list() if served.primary.available else ():
