@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 
 _SLACK = 1.0
+_STALE_INTERVALS = 3
+_STALE_SECONDS = 20.0
+
+
+def stale_after(interval: float, span: float) -> float:
+    """Seconds after which data says nothing about the present.
+
+    Three intervals of the query or half its window, and no less than 20 s: scrapes are mostly 15
+    apart. A window holds four scrapes, as the documents ask: after half of it two are missing.
+
+    Args:
+        interval: Seconds between polls.
+        span: The query's window in seconds; 0 where it has none.
+    """
+    return max(_STALE_INTERVALS * interval, _STALE_SECONDS, span / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.logs import fields
 from autopilot.base.tasks import cancel_and_wait
-from autopilot.telemetry.judge import Asked, judge
+from autopilot.telemetry.judge import Asked, judge, stale_after
 from autopilot.telemetry.sample import Sample, Why
 from autopilot.telemetry.source import QueryRefused, SourceDown
 from autopilot.telemetry.subscriptions import IGNORED, Entry, Group
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STALE_INTERVALS = 3
-_STALE_SECONDS = 20.0
 _CONCURRENCY = 8
 _SHORTEST_NAP = 0.001
 _PATIENCE = 600.0
@@ -48,8 +47,7 @@ class Poller:
         default_interval: Seconds between polls of a query that has no interval of its own.
         timeout: Seconds for one request.
         on_sample: Told the key of each reader for whom there is a new sample.
-        stale_after: Seconds after which data says nothing any more; by default three intervals
-            of the query or half its window, and no less than 20: scrapes are mostly 15 apart.
+        stale_after: Seconds after which data says nothing any more; see `judge.stale_after`.
     """
 
     def __init__(
@@ -72,6 +70,7 @@ class Poller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._changed = asyncio.Event()
+        self._owed: set[Hashable] = set()
         self._closed = False
 
     @property
@@ -116,6 +115,7 @@ class Poller:
             for entry in group.entries.values():
                 entry.readers.pop(reader_key, None)
                 entry.asking.discard(reader_key)
+        self._owed.discard(reader_key)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll for subscribers until told to stop, then let go of everything in flight."""
@@ -146,7 +146,7 @@ class Poller:
         interval = query.interval or self.default_interval
         key = (query.family, interval)
         if key not in self._groups:
-            self._groups[key] = Group(query.family, interval, now + interval)
+            self._groups[key] = Group(query.family, interval, _next_tick(now, interval))
             self._changed.set()
         return self._groups[key]
 
@@ -182,9 +182,9 @@ class Poller:
             self._changed.set()
 
     def _poll(self, group: Group, now: float) -> None:
-        # On the grid of the first poll: a poll that is late doesn't make all later ones late, and
-        # what was missed altogether isn't made up for.
-        group.due += group.interval * (1 + (now - group.due) // group.interval)
+        # On a grid that all groups share: a poll that is late doesn't make all later ones late,
+        # what was missed isn't made up for, and all that one reader asks is of one moment.
+        group.due = _next_tick(now, group.interval)
         for entry in group.entries.values():
             if entry.flight is None:
                 self._launch(group, entry)
@@ -234,9 +234,7 @@ class Poller:
         if delay < group.interval:
             group.due = min(group.due, now + delay)
             self._changed.set()
-        # A window holds four scrapes, as the documents ask: after half of it two are missing.
-        usual = max(_STALE_INTERVALS * group.interval, _STALE_SECONDS, family.span / 2)
-        stale = self._stale_after or usual
+        stale = self._stale_after or stale_after(group.interval, family.span)
         asked = Asked(family.query, promql, family.timed, stale, detail)
         if why is Why.KNOWN:
             parts = family.parts_of(series, [entry.target for entry in entries])
@@ -245,14 +243,33 @@ class Poller:
             samples = [Sample(family.query, promql, why=why, detail=detail)] * len(entries)
         for entry, sample in zip(entries, samples, strict=True):
             self._settle(group, entry, sample, now + delay)
+        self._tell()
 
     def _settle(self, group: Group, entry: Entry, sample: Sample, expires: float) -> None:
-        wake = entry.take(sample, expires, timed=group.family.timed)
+        self._owed.update(entry.take(sample, expires, timed=group.family.timed))
         flight, entry.flight = entry.flight, None
         if flight is not None and not flight.done():
             flight.set_result(sample)
+
+    def _tell(self) -> None:
+        """Wake those to whom something is new, once nothing that they ask is on its way.
+
+        A reader that reads all its queries would wait for the last one anyway; so it is woken
+        once for all of them.
+        """
+        if not self._owed:
+            return
+        waiting = {
+            key
+            for group in self._groups.values()
+            for entry in group.entries.values()
+            if entry.flight is not None
+            for key in entry.readers
+        }
+        ready = self._owed - waiting
+        self._owed &= waiting
         if self.on_sample is not None:
-            for key in wake:
+            for key in ready:
                 self.on_sample(key)
 
     def _settle_unanswered(self, group: Group, entries: Sequence[Entry]) -> None:
@@ -267,6 +284,11 @@ class Poller:
 
 async def _sleep(clock: Clock, seconds: float) -> None:
     await clock.sleep(seconds)
+
+
+def _next_tick(now: float, interval: float) -> float:
+    """The next whole multiple of an interval; a hair before one counts as on it."""
+    return (math.floor(now / interval + 1e-6) + 1) * interval
 
 
 def _own(sample: Sample) -> Sample:

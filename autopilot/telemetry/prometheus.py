@@ -9,11 +9,13 @@ the answer for its warnings; a query beyond 4 kB is posted as a form instead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import ipaddress
+import math
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -21,39 +23,26 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from autopilot.telemetry.session import OnlyThese, Session, Trusting
-from autopilot.telemetry.source import QueryRefused, Series, SourceDown
+from autopilot.telemetry.answers import Answer, range_series_of, series_of
+from autopilot.telemetry.history import Span
+from autopilot.telemetry.session import OnlyThese, Session, TooLarge, Trusting
+from autopilot.telemetry.source import QueryRefused, RangeSeries, SourceDown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
 
     from autopilot.telemetry.access import Access
 
+T = TypeVar("T")
+
 _LONGEST_URL_QUERY = 4_000
+_MOST_POINTS = 10_000
+_FEWEST_POINTS = 10
 
 
-class Answer(Sequence[Series]):
-    """Series, and what the source warned of beside them.
-
-    Attributes:
-        warnings: Like a partial answer of a federated source.
-    """
-
-    def __init__(self, series: Sequence[Series], warnings: tuple[str, ...] = ()) -> None:
-        self._series = tuple(series)
-        self.warnings = warnings
-
-    @overload
-    def __getitem__(self, index: int) -> Series: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Series]: ...
-    def __getitem__(self, index: int | slice) -> Series | Sequence[Series]:
-        """One series, or some."""
-        return self._series[index]
-
-    def __len__(self) -> int:
-        """How many series."""
-        return len(self._series)
+class _TooMuch(SourceDown):
+    """The same question about less may be answered."""
 
 
 class PrometheusSource:
@@ -116,15 +105,49 @@ class PrometheusSource:
             SourceDown: No answer in time, or none that makes sense.
             QueryRefused: Prometheus says that the query is wrong.
         """
-        if self._closed:
-            raise SourceDown(f"{self._address}: closed")
-        deadline = time.monotonic() + timeout
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):
-                return await loop.run_in_executor(self._executor, self._ask, promql, deadline)
-        except TimeoutError:
-            raise SourceDown(f"{self._address}: no answer within {timeout:g} s") from None
+        return await self._run(self._ask, promql, timeout)
+
+    async def query_range(
+        self, promql: str, start: datetime, end: datetime, step: timedelta, *, timeout: float
+    ) -> list[RangeSeries]:
+        """Evaluate at each step of a stretch of time; see `query_span`.
+
+        Raises:
+            ValueError: The stretch makes no sense.
+            SourceDown: No answer in time, or none that makes sense.
+            QueryRefused: Prometheus says that the query is wrong.
+        """
+        return await self.query_span(promql, Span(start, end, step), timeout=timeout)
+
+    async def query_span(self, promql: str, span: Span, *, timeout: float) -> list[RangeSeries]:
+        """Evaluate at each moment of a span, in as many requests as it takes.
+
+        Args:
+            promql: The query.
+            span: When; of any length (a server answers up to 11,000 moments at once).
+            timeout: Seconds, for each request.
+
+        Raises:
+            SourceDown: No answer in time, or none that makes sense.
+            QueryRefused: Prometheus says that the query is wrong.
+        """
+        found: dict[frozenset[tuple[str, str]], RangeSeries] = {}
+        waiting = span.parts(_MOST_POINTS)[::-1]
+        while waiting:
+            part = waiting.pop()
+            ask = functools.partial(self._ask_span, span=part)
+            try:
+                answer = await self._run(ask, promql, timeout)
+            except _TooMuch as error:
+                if part.count <= _FEWEST_POINTS:
+                    raise SourceDown(str(error)) from error
+                waiting += part.parts(math.ceil(part.count / 2))[::-1]
+                continue
+            for one in answer:
+                key = frozenset(one.labels.items())
+                before = found[key].points if key in found else ()
+                found[key] = RangeSeries(one.labels, [*before, *one.points])
+        return list(found.values())
 
     async def close(self) -> None:
         """Let go of connections and threads; running queries end by their own deadlines."""
@@ -132,27 +155,57 @@ class PrometheusSource:
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
+    async def _run(self, ask: Callable[[str, float], T], promql: str, timeout: float) -> T:
+        if self._closed:
+            raise SourceDown(f"{self._address}: closed")
+        deadline = time.monotonic() + timeout
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                return await loop.run_in_executor(self._executor, ask, promql, deadline)
+        except TimeoutError:
+            raise SourceDown(f"{self._address}: no answer within {timeout:g} s") from None
+
     def _ask(self, promql: str, deadline: float) -> Answer:
+        with self._exchange(deadline) as left:
+            if len(promql) > _LONGEST_URL_QUERY:
+                result = self._post("query", {"query": promql}, left)
+            else:
+                result = self._connect.custom_query(promql, timeout=left)
+        return Answer(series_of(result, self._address), self._warnings())
+
+    def _ask_span(self, promql: str, deadline: float, *, span: Span) -> list[RangeSeries]:
+        form = {
+            "query": promql,
+            "start": f"{span.start.timestamp():.3f}",
+            "end": f"{span.end.timestamp():.3f}",
+            "step": f"{span.step.total_seconds():.3f}",
+        }
+        with self._exchange(deadline) as left:
+            result = self._post("query_range", form, left)
+        return range_series_of(result, self._address)
+
+    @contextlib.contextmanager
+    def _exchange(self, deadline: float) -> Iterator[float]:
+        """Whatever goes wrong within is told as what it means; gives the seconds that are left."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise SourceDown(f"{self._address}: no thread was free in time")
         self._session.start(deadline)
         try:
-            if len(promql) > _LONGEST_URL_QUERY:
-                result = self._post(promql, left)
-            else:
-                result = self._connect.custom_query(promql, timeout=left)
+            yield left
         except PrometheusApiClientException as error:
             raise self._failure() from error
         except (requests.JSONDecodeError, KeyError, TypeError) as error:
             raise SourceDown(f"{self._address}: not an answer of Prometheus") from error
+        except TooLarge as error:
+            raise _TooMuch(f"{self._address}: {error}") from error
         except (requests.RequestException, OSError) as error:
             raise SourceDown(f"{self._address}: {_first_cause(error)}") from error
-        return Answer(_series(result, self._address), self._warnings())
 
-    def _post(self, promql: str, timeout: float) -> Any:
-        url = f"{self._address}/api/v1/query"
-        response = self._session.post(url, data={"query": promql}, timeout=timeout)
+    def _post(self, verb: str, form: Mapping[str, str], timeout: float) -> Any:
+        url = f"{self._address}/api/v1/{verb}"
+        response = self._session.post(url, data=form, timeout=timeout)
         if response.status_code != 200:
             raise PrometheusApiClientException(str(response.status_code))
         return response.json()["data"]["result"]
@@ -170,7 +223,9 @@ class PrometheusSource:
         said = str(body.get("error", ""))[:500]
         if status == 400 and body.get("errorType") == "bad_data":
             return QueryRefused(said)
-        return SourceDown(f"{self._address}: HTTP {status} {said}".rstrip())
+        # Prometheus bounds the samples that one query may load.
+        sort = _TooMuch if status == 422 and "too many samples" in said else SourceDown
+        return sort(f"{self._address}: HTTP {status} {said}".rstrip())
 
     def _warnings(self) -> tuple[str, ...]:
         response = self._session.last
@@ -178,24 +233,6 @@ class PrometheusSource:
         if response is None or b'"warnings"' not in response.content:
             return ()
         return tuple(str(text) for text in response.json().get("warnings") or ())
-
-
-def _series(result: Any, address: str) -> list[Series]:
-    try:
-        if len(result) == 2 and not isinstance(result[0], dict):
-            return [Series({}, float(result[1]), float(result[0]))]
-        if any("values" in entry for entry in result):
-            raise QueryRefused("the query answers with a range of samples where one is asked for")
-        return [
-            Series(
-                {name: text for name, text in entry["metric"].items() if name != "__name__"},
-                float(entry["value"][1]),
-                float(entry["value"][0]),
-            )
-            for entry in result
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceDown(f"{address}: not an answer of Prometheus") from error
 
 
 def _first_cause(error: BaseException) -> str:

@@ -41,7 +41,7 @@ class _Line:
         if self.since > now or not asked:
             return False
         given = {key(name): value for name, value in query.arguments}
-        return all(given.get(name) == value for name, value in self.arguments.items())
+        return all(given.get(name, "") == value for name, value in self.arguments.items())
 
 
 @dataclass(slots=True)
@@ -54,6 +54,11 @@ class ScriptedSamples:
 
     The answer written last wins among those that fit; a query that nothing was written for has no
     data. Each interval brings a new scrape, and readers are woken, as with a real source.
+
+    Rules' queries are named `error-rate`, `success-rate`, `latency`, `request-rate`,
+    `timeout-rate`, `alert`, or as the signal; their arguments are `service` (several as a list),
+    `namespace`, `version`, `callers`, `window`, `quantile`, `reporter`, `ago`; `alertname` and the
+    alert's labels. An argument of empty text stands for one that isn't given.
 
     Args:
         clock: Virtual or real.
@@ -183,9 +188,16 @@ class ScriptedSamples:
     def _add(
         self, query: str, parameters: dict[str, Any], after: float, why: Why, **answer: Any
     ) -> None:
-        arguments = {key(name): as_text(value) for name, value in parameters.items()}
+        arguments = {key(name): _text(value) for name, value in parameters.items()}
         since = self._clock.monotonic() + after
         self._lines.append(_Line(query, arguments, since, why, **answer))
+
+
+def _text(value: Any) -> str:
+    """An argument as a bound query spells it; a list in any order, as in `service=["b", "a"]`."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(sorted(as_text(each) for each in value))
+    return as_text(value)
 
 
 async def _sleep(clock: Clock, seconds: float) -> None:

@@ -55,6 +55,19 @@ class Series:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class RangeSeries:
+    """One series over time.
+
+    Attributes:
+        labels: Without `__name__`.
+        points: (unix seconds, value), in the order of time; moments without a value are left out.
+    """
+
+    labels: Mapping[str, str]
+    points: Sequence[tuple[float, float]]
+
+
 class MetricsSource(Protocol):
     """Answers instant queries in PromQL."""
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from autopilot.base.errors import AutopilotError
 from autopilot.base.logs import fields
 from autopilot.base.tasks import cancel_and_wait
 from autopilot.telemetry.access import (
@@ -26,10 +25,11 @@ from autopilot.telemetry.access import (
 from autopilot.telemetry.poller import Poller
 from autopilot.telemetry.prometheus import PrometheusSource
 from autopilot.telemetry.sample import Sample, Why
+from autopilot.telemetry.secrets import SecretReader
 from autopilot.telemetry.source import SourceRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable
 
     from autopilot.base.clock import Clock
     from autopilot.telemetry.provider import OnSample
@@ -48,18 +48,6 @@ _TURN = 1.0
 def _none(url: str) -> bool:
     del url
     return False
-
-
-class SecretReader(Protocol):
-    """Reads Secrets."""
-
-    async def read(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """A Secret's data, decoded; None where there is none.
-
-        Raises:
-            AutopilotError: It can't be read now.
-        """
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +79,7 @@ class _Open:
     task: asyncio.Task[None] | None = None
     why: Why = Why.SOURCE_DOWN
     problem: str = "not looked at yet"
+    waiting: set[Hashable] = dataclasses.field(default_factory=set)
     lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
 
@@ -159,13 +148,16 @@ class Sources:
         if opened.poller is None or self._forbidden(opened):
             await self._look(opened)
         if opened.poller is None:
+            opened.waiting.add(reader_key)
             return _refused(query, opened.why, f"{query.source}: {opened.problem}")
+        opened.waiting.discard(reader_key)
         return await opened.poller.read(dataclasses.replace(query, source=None), reader_key)
 
     def forget(self, reader_key: Hashable) -> None:
         """Drop a reader's subscriptions."""
         self._default.forget(reader_key)
         for opened in self._open.values():
+            opened.waiting.discard(reader_key)
             if opened.poller is not None:
                 opened.poller.forget(reader_key)
 
@@ -194,13 +186,14 @@ class Sources:
 
     async def _tend(self) -> None:
         now = self._clock.monotonic()
+        old: list[_Open] = []
         for key, opened in list(self._open.items()):
             busy = opened.poller is not None and opened.poller.subscriptions > 0
             if not busy and now - opened.used > _IDLE:
-                del self._open[key]
-                await self._shut(opened)
+                await self._shut(self._open.pop(key))
             elif now >= opened.due or self._forbidden(opened):
-                await self._look(opened)
+                old.append(opened)
+        await asyncio.gather(*(self._look(opened) for opened in old))
 
     def _opened(self, ref: SourceRef) -> _Open | None:
         key = ref if ref.secret else dataclasses.replace(ref, namespace="")
@@ -231,9 +224,9 @@ class Sources:
             except BadSource as error:
                 await self._shut(opened)
                 opened.why, opened.problem = Why.REFUSED, str(error)
-            except AutopilotError as error:
+            except Exception as error:
                 # An API that is away takes no access back: what was known is used on.
-                opened.problem = f"the Secret can't be read: {error}"
+                opened.why, opened.problem = Why.SOURCE_DOWN, f"can't be read: {error}"
                 log.warning(
                     "a source's Secret can't be read",
                     extra=fields(source=str(opened.ref), error=str(error)),
@@ -274,6 +267,13 @@ class Sources:
         )
         opened.stop = asyncio.Event()
         opened.task = asyncio.create_task(opened.poller.run(opened.stop))
+        self._wake(opened.waiting)
+        opened.waiting.clear()
+
+    def _wake(self, readers: Iterable[Hashable]) -> None:
+        if self.on_sample is not None:
+            for key in readers:
+                self.on_sample(key)
 
     async def _shut(self, opened: _Open) -> None:
         """Close what is open, and wake its readers: they read anew, or hear why they can't."""
@@ -285,9 +285,7 @@ class Sources:
         opened.stop.set()
         await task
         await source.close()
-        if self.on_sample is not None:
-            for key in readers:
-                self.on_sample(key)
+        self._wake(readers)
 
 
 def _refused(query: BoundQuery, why: Why, detail: str) -> Sample:

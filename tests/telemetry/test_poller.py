@@ -11,8 +11,8 @@ import pytest
 from telemetry_kit import advance
 
 from autopilot.base.clock import VirtualClock
+from autopilot.telemetry.answers import Answer
 from autopilot.telemetry.poller import Poller
-from autopilot.telemetry.prometheus import Answer
 from autopilot.telemetry.provider import MetricsReader
 from autopilot.telemetry.queries import QuerySet, QueryTemplate
 from autopilot.telemetry.query import PART
