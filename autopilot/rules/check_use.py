@@ -37,13 +37,14 @@ def check_signals(spec: RuleSpec, program: Program, findings: Findings) -> None:
 
 def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
     """Refuse what speaks of a ladder where there is none."""
-    hint = "give an action's share as rungs, like share: [10%, 50%, 100%]"
+    hint = "give an action rungs and a dwell: share: [10%, 50%, 100%], dwell: 30s"
     for index, phase in enumerate(spec.phases):
         plan = program.phases.get(phase.name)
         path: Path = ("spec", "phases", index)
         if plan is None or plan.path != f"spec.phases[{index}]":
             continue
-        if phase.while_ is not None and plan.rungs == 1:
+        none = plan.rungs == 1 and not plan.dwell
+        if phase.while_ is not None and none:
             findings.wrong((*path, "while"), f"{phase.name} has no ladder to climb", hint)
         if plan.climbs is not None and LADDER_DONE in plan.climbs.reads:
             findings.wrong(
@@ -51,7 +52,7 @@ def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
             )
         shared = len(spec.from_any)
         for number, way in enumerate(plan.judged.transitions[shared:]):
-            if plan.rungs == 1 and way.when is not None and LADDER_DONE in way.when.reads:
+            if none and way.when is not None and LADDER_DONE in way.when.reads:
                 findings.wrong(
                     (*path, "transitions", number, "when"),
                     f"reads {LADDER_DONE}, and {phase.name} has no ladder",

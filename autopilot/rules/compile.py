@@ -88,7 +88,8 @@ def long_form(document: Document) -> dict[str, Any]:
     findings.refuse()
     rule = RuleDocument.model_validate(document.value, by_alias=True, by_name=False)
     kept = {key: one for key, one in document.value.items() if key not in {"spec", "status"}}
-    return {**kept, "spec": expand(rule.spec)}
+    short = rule.spec.failover is not None
+    return {**kept, "spec": expand(rule.spec) if short else document.value["spec"]}
 
 
 def _compile(findings: Findings) -> Program | None:
@@ -127,6 +128,7 @@ def _written_out(spec: RuleSpec, findings: Findings) -> RuleSpec | None:
     if spec.phases:
         findings.wrong(("spec", "phases"), "stands beside failover", "keep one of the two")
         return None
+    findings.doubtful = _doubtful(spec, findings)
     sound = check_short(spec, spec.failover, findings)
     if sound is None:
         return None
@@ -152,6 +154,7 @@ def _program(spec: RuleSpec, namespace: str, name: str, findings: Findings) -> P
         spec.target.from_,
     )
     asker = _asker(spec, namespace, target)
+    findings.doubtful |= _doubtful(spec, findings)
     signals = compile_signals(spec, asker, findings)
     units = {key: unit_of(signal) for key, signal in spec.signals.items()}
     compiler = PhaseCompiler(spec, target, units, signals, findings)
@@ -177,6 +180,14 @@ def _program(spec: RuleSpec, namespace: str, name: str, findings: Findings) -> P
     )
     check_program(spec, program, findings)
     return None if findings.problems else program
+
+
+def _doubtful(spec: RuleSpec, findings: Findings) -> frozenset[str]:
+    """Signals of which too little was understood to know their unit."""
+    holes = {str(hole[-1]) for hole in findings.holes if hole[:2] == ("spec", "signals")}
+    return frozenset(
+        name for name, signal in spec.signals.items() if name in holes or not signal.sort
+    )
 
 
 def _asker(spec: RuleSpec, namespace: str, target: Where) -> Asker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MOST = 100
 """How many problems of one rule are told."""
 _LONGEST = 400
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Findings:
     Attributes:
         document: The rule as it was read.
         moved: Where a person wrote what stands at a path; the longest beginning counts.
+        doubtful: Signals whose unit isn't known: what reads them isn't judged.
         holes: Parts of which something wasn't understood: nothing is said of what is around it.
         problems: What makes it invalid.
         notes: What is worth saying.
@@ -33,6 +36,7 @@ class Findings:
 
     document: Document
     moved: Mapping[Path, Path] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
     holes: frozenset[Path] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
@@ -62,6 +66,8 @@ class Findings:
         try:
             return Condition.compile(text, units)
         except ConditionError as error:
+            if self.doubtful & set(_WORD.findall(text)):
+                return None
             for fault in error.faults:
                 where = f"line {fault.line}, " if fault.line > 1 else ""
                 said = next((hint for word, hint in hints.items() if word in fault.message), "")

@@ -180,11 +180,7 @@ class PhaseCompiler:
             last = list(actions.dwells)[-1]
             hint = "all ladders of a phase climb together; write one dwell"
             self._findings.wrong(last, "differs from another dwell of the phase", hint)
-        if not actions.ladders:
-            for dwell in actions.dwells:
-                hint = "give the share as rungs, like [10%, 50%, 100%], or leave dwell out"
-                self._findings.wrong(dwell, "stands without a ladder", hint)
-        elif not actions.dwells and rungs > 1:
+        if actions.ladders and not actions.dwells and rungs > 1:
             hint = "say how long each rung is stood on at least, like dwell: 30s"
             self._findings.wrong(actions.ladders[0][:-1], "has a ladder without dwell", hint)
         for where, length in actions.dwells.items():

@@ -59,7 +59,7 @@ def short_signals(spec: RuleSpec, short: FailoverShort) -> dict[str, Any]:
     primary = spec.target.service
     # A trial's few requests are counted over all of a rung: a shorter window never sees enough.
     window = durations.render(max(DEFAULT_WINDOW, short.return_.dwell))
-    alone = {"backend": primary, "window": window}
+    alone = {"window": window, "backend": primary}
     return {
         "errors": {"builtin": "errorRate"},
         "p99": {"builtin": "latency", "quantile": 0.99},
