@@ -164,6 +164,7 @@ class _Reload:
             config=config.config,
             work_interval=config.work_interval,
             log_level=config.logging_level,
+            guardrails=config.guardrails,
         )
         fixed = ("watch_namespace", "metrics_addr", "mesh_provider", "control_plane_ns")
         before = self.project.config

@@ -80,8 +80,10 @@ def rules(clock: Clock) -> OperatorDefinition:
         config=FreeConfig,
         machine_of=machine_of,
         keeps=_keeps,
+        limits=lambda body: programs.of(body).program.limits,
         concerns=Concerns(about, touches.services),
         stores_tick=False,
+        limits=lambda body: programs.of(body).program.limits,
     )
 
 

@@ -135,14 +135,16 @@ class Guard:
         now = question.now
         since = now if held.released else held.since
         counts = question.limits.max_off_initial is not None and move.leaves
-        kind, name = question.key.kind.partition(".")[0], question.key.name
+        key = question.key
+        where = f" -n {key.namespace}" if key.namespace else ""
+        approve = f"autopilot approve {key.kind}/{key.name}{where} --latch"
         return Record(
             now=now,
             since=parse_time(stored_status(question.body).get("phaseSince")) or now,
             entered=latches.entered(question.body, since, now),
             latch=held.latch,
             others_off=self.ledger.others(question.key) if counts else 0,
-            clears=f"`autopilot approve {kind}/{name} --latch`, or a change of the spec",
+            clears=f"`{approve}`, or a change of the spec",
         )
 
 
