@@ -83,7 +83,6 @@ def rules(clock: Clock) -> OperatorDefinition:
         limits=lambda body: programs.of(body).program.limits,
         concerns=Concerns(about, touches.services),
         stores_tick=False,
-        limits=lambda body: programs.of(body).program.limits,
     )
 
 
