@@ -22,6 +22,8 @@ from autopilot.spec.controller_config import ControllerConfig
 from autopilot.spec.hosts import allows
 from autopilot.telemetry.poller import Poller
 from autopilot.telemetry.prometheus import PrometheusSource
+from autopilot.telemetry.secrets import KubeSecrets
+from autopilot.telemetry.sources import Limits, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,11 +104,15 @@ async def serve(orders: Orders) -> int:
         _introduce(orders, config, client, address)
         source = PrometheusSource(address)
         try:
-            samples = Poller(
+            allow = functools.partial(allows, config.allowed_hosts)
+            poller = Poller(
                 source,
                 clock,
                 default_interval=config.work_interval.total_seconds(),
                 timeout=QUERY_TIMEOUT,
+            )
+            samples = Sources(
+                poller, clock, secrets=KubeSecrets(client), limits=Limits(allow, QUERY_TIMEOUT)
             )
             runtime = Runtime(
                 [_MADE[name](clock) for name in dict.fromkeys(orders.only)],
@@ -118,7 +124,7 @@ async def serve(orders: Orders) -> int:
                     config,
                     client,
                     dry_run=orders.dry_run,
-                    allow_url=functools.partial(allows, config.allowed_hosts),
+                    allow_url=allow,
                 ),
             )
             await until_stopped(runtime)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import logging
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.base.logs import fields
 from autopilot.base.tasks import cancel_and_wait
-from autopilot.kube.client import ApiError, NotFound
-from autopilot.kube.kinds import KNOWN
+from autopilot.kube.client import ApiError
 from autopilot.kube.retry import Backoff
 from autopilot.spec.hosts import place_of
+from autopilot.telemetry.access import BadSource
+from autopilot.telemetry.secrets import KubeSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from autopilot.runtime.result import Notice
 
 _log = logging.getLogger("autopilot.notify")
-
-SECRETS = KNOWN["secrets"]
 
 QUEUE = 256
 """How many notifications wait at most; a webhook that is down must not fill the memory."""
@@ -60,7 +57,7 @@ class Notifier:
     """
 
     def __init__(self, client: KubeClient, clock: Clock, allow: Callable[[str], bool]) -> None:
-        self._client = client
+        self._secrets = KubeSecrets(client)
         self._clock = clock
         self._allow = allow
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE)
@@ -159,30 +156,19 @@ class Notifier:
             return notice.url
         where = f"Secret {key.namespace}/{notice.secret}"
         try:
-            found = await self._client.get(SECRETS, notice.secret, key.namespace or None)
-        except NotFound as error:
-            raise TerminalError(f"{where} isn't there") from error
+            found = await self._secrets.read(key.namespace, notice.secret)
         except ApiError as error:
             raise RetryLater(f"{where} can't be read: {error}") from error
-        return _decoded(found, where)
+        except BadSource as error:
+            raise TerminalError(f"{where}: {error}") from error
+        if found is None:
+            raise TerminalError(f"{where} isn't there")
+        if not found.get("url", "").strip():
+            raise TerminalError(f"{where} has no key url")
+        return found["url"].strip()
 
     def _give_up(self, waiting: _Waiting, why: str) -> None:
         self.dropped += 1
         _log.warning(
             "a notification was not sent", extra=fields(resource=str(waiting.key), why=why)
         )
-
-
-def _decoded(secret: dict[str, Any], where: str) -> str:
-    """The key `url` of a Secret.
-
-    Raises:
-        TerminalError: There is none, or it makes no sense.
-    """
-    try:
-        coded = (secret.get("data") or {})["url"]
-        return base64.b64decode(coded, validate=True).decode().strip()
-    except KeyError as error:
-        raise TerminalError(f"{where} has no key url") from error
-    except (TypeError, ValueError, binascii.Error) as error:
-        raise TerminalError(f"{where}: its url makes no sense") from error
