@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autopilot.base import durations
+from autopilot.rules.words import describe
 from autopilot.verdict.explain import explain
 from autopilot.verdict.phase import Because
 
@@ -22,6 +23,8 @@ CLIMBED = "Climbed"
 BLIND = "Blind"
 WAITING = "Waiting"
 STEADY = "Steady"
+WOULD_ENTER = "WouldEnter"
+WOULD_CLIMB = "WouldClimb"
 
 _MOVES = {
     Because.WHEN: CONDITION_MET,
@@ -53,6 +56,19 @@ def message(found: Advanced) -> str:
         return f"no way out can be judged: {', '.join(_unknown(found))} unknown"
     waiting = [_waits(standing) for standing in found.judged.standings if standing.lacks]
     return "; ".join(waiting) if waiting else "no transition's condition is true"
+
+
+def event(found: Advanced) -> tuple[str, str]:
+    """The Event of a move or a climb: its reason and its text."""
+    if not found.program.observe:
+        if found.entered is None:
+            return reason(found), f"{found.held.phase}: {message(found)}"
+        return reason(found), f"entered {found.entered}: {message(found)}"
+    if found.entered is None:
+        return WOULD_CLIMB, f"would climb in {found.held.phase}: {message(found)}"
+    does = "; ".join(describe(action) for action in found.wanted)
+    acts = f" ({does})" if does else ""
+    return WOULD_ENTER, f"would enter {found.entered}: {message(found)}{acts}"
 
 
 def lines(found: Advanced) -> list[str]:

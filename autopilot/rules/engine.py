@@ -18,7 +18,7 @@ from autopilot.rules import cause
 from autopilot.rules.program import LADDER_DONE
 from autopilot.rules.state import State
 from autopilot.verdict.hold import For, Held
-from autopilot.verdict.phase import judge_phase
+from autopilot.verdict.phase import Because, judge_phase
 from autopilot.verdict.transition import Moment, Reading
 from autopilot.verdict.verdict import Verdict
 
@@ -74,6 +74,19 @@ class Advanced:
     def plan(self) -> PhasePlan:
         """The phase that was judged."""
         return self.program.phases[self.held.phase]
+
+    @property
+    def back(self) -> bool:
+        """Whether the move brings traffic back, so that no guardrail holds it up.
+
+        What goes blind goes where its author says it is safe.
+        """
+        move = self.judged.move
+        if move is None:
+            return False
+        if move.to == self.program.initial or move.because is Because.WHEN_BLIND:
+            return True
+        return move.transition is not None and move.transition.key in self.plan.back
 
     @property
     def wanted(self) -> tuple[Overlaid, ...]:

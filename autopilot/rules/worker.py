@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.errors import TerminalError
 from autopilot.kube.marks import APPROVE
 from autopilot.rules import worker_view as view
+from autopilot.rules.cause import event
 from autopilot.rules.engine import Advanced, advance, wanted
 from autopilot.rules.state import State
 from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look
 from autopilot.rules.worker_observe import Observer
 from autopilot.rules.worker_read import read
 from autopilot.runtime.result import Note, Result
-from autopilot.verdict.phase import Because
 from autopilot.verdict.transition import Moment
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Look:
             after=program.interval,
         )
         notices = view.notices(found, entered, self._seen, self._ctx.now)
-        return result.beside(notices=notices, used=self._used(), back=moves_back(found))
+        return result.beside(notices=notices, used=self._used(), back=found.back)
 
     def _stay(self, found: Advanced, kept: Kept, *, started: bool) -> Result[Any]:
         program, res = self._program, self._res
@@ -190,23 +190,10 @@ class _Look:
             status = {"machine": found.state.to_status(), "would_be": None, **people}
         events = []
         if found.climbed:
-            events.append(Note("Normal", found.reason, f"{res.phase}: {found.message}"))
+            events.append(Note("Normal", *event(found)))
         if started:
             events.append(Note("Normal", ENFORCING, f"enforces from now on, from {res.phase}"))
         result: Result[Any] = Result.stay(
             actions=found.wanted, status=status, after=next_look(program, found)
         )
         return result.beside(events=events)
-
-
-def moves_back(found: Advanced) -> bool:
-    """Whether the move brings traffic back, so that no guardrail holds it up.
-
-    What goes blind goes where its author says it is safe.
-    """
-    move = found.move
-    if move is None:
-        return False
-    if move.to == found.program.initial or move.because is Because.WHEN_BLIND:
-        return True
-    return move.transition is not None and move.transition.key in found.plan.back

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.timestamps import render_time
 from autopilot.rules import worker_view as view
+from autopilot.rules.cause import event
 from autopilot.rules.engine import Advanced, advance
 from autopilot.rules.state import State
-from autopilot.rules.words import describe
 from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look
 from autopilot.runtime.result import Note, Result
 from autopilot.verdict.transition import Moment
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from autopilot.spec.model import Spec
 
 OBSERVING = "Observing"
-WOULD_ENTER = "WouldEnter"
-WOULD_CLIMB = "WouldClimb"
 
 
 class Observer:
@@ -125,13 +123,5 @@ class Observer:
         return {"machine": None, "would_be": virtual, **told, "holds": None}
 
     def _events(self, found: Advanced) -> list[Note]:
-        if found.entered is not None:
-            does = "; ".join(describe(action) for action in found.wanted)
-            acts = f" ({does})" if does else ""
-            return [
-                Note("Normal", WOULD_ENTER, f"would enter {found.entered}: {found.message}{acts}")
-            ]
-        if found.climbed:
-            phase = found.state.phase
-            return [Note("Normal", WOULD_CLIMB, f"would climb in {phase}: {found.message}")]
-        return []
+        happened = found.entered is not None or found.climbed
+        return [Note("Normal", *event(found))] if happened else []
