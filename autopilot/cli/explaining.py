@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.clock import SystemClock
@@ -31,6 +30,7 @@ from autopilot.spec.positions import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from autopilot.cli.cluster import Access
     from autopilot.kube.client import Body, KubeClient
@@ -217,14 +217,12 @@ async def _read(
     known = all(each is not None for each in lists)
     slices = {KNOWN["endpointslices"]: [body for each in lists for body in each or ()]}
     world = Observed(slices if known else {})
-    now = datetime.now(UTC).timestamp()
     readings, why = {}, {}
     for name, signal in program.signals.items():
         answer: Sample | float | None = samples.get(name)
         if isinstance(signal.source, Ready):
             answer = ready_endpoints(world, signal.source)
-        timed = isinstance(signal.source, Ready) and answer is not None
-        readings[name] = reading_of(signal, answer, at=now if timed else None)
+        readings[name] = reading_of(signal, answer)
         if not readings[name].known:
             asks = not isinstance(signal.source, Ready)
             why[name] = NO_METRICS if asks and not samples else why_unknown(signal, answer)

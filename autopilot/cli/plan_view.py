@@ -174,4 +174,4 @@ def _limits(plan: Planning) -> Iterable[str]:
 
 
 def _span(seconds: float) -> str:
-    return durations.render(max(0.1, round(seconds, 1)) if seconds < 10 else round(seconds))
+    return f"{seconds:.1f}s" if seconds < 10 else durations.render(round(seconds))
