@@ -22,15 +22,16 @@ _COLUMNS = [
 def rule_crd() -> dict[str, Any]:
     """The CRD of a Rule, to apply.
 
-    Its spec has no defaults: a stored rule keeps what its author wrote, and a later version may
-    know better.
+    Its spec has no defaults but the mode, which a column shows: a stored rule keeps what its
+    author wrote, and a later version may know better.
     """
     made = crd(OperatorSpec(kind=KIND, api_version=API_VERSION), RuleSpec, RuleStatus)
     (version,) = made["spec"]["versions"]
     version["additionalPrinterColumns"] = _COLUMNS
     root = version["schema"]["openAPIV3Schema"]
     root["description"] = "A state machine over signals that moves a mesh's traffic."
-    root["properties"]["spec"] = _plain(root["properties"]["spec"])
+    spec = root["properties"]["spec"] = _plain(root["properties"]["spec"])
+    spec["properties"]["mode"]["default"] = "enforce"
     root["properties"]["status"]["properties"]["phase"]["description"] = "The present phase."
     return made
 
