@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from autopilot.rules.check_bends import check_bends
 from autopilot.rules.check_graph import check_graph
-from autopilot.rules.check_use import check_ladders, check_limits, check_provider, check_signals
+from autopilot.rules.check_use import (
+    check_conflicts,
+    check_ladders,
+    check_limits,
+    check_provider,
+    check_signals,
+)
 
 if TYPE_CHECKING:
     from autopilot.rules.compile_findings import Findings
@@ -27,4 +33,5 @@ def check_program(spec: RuleSpec, program: Program, findings: Findings) -> None:
     check_ladders(spec, program, findings)
     check_limits(spec, program, findings)
     check_signals(spec, program, findings)
+    check_conflicts(program, findings)
     check_provider(program, findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from autopilot.mesh.actions import Shift
+from autopilot.mesh.actions import Shed, Shift
 from autopilot.mesh.providers import PROVIDERS
 from autopilot.rules.check_graph import targets
 from autopilot.rules.compile_phases import noticed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from autopilot.rules.compile_findings import Findings
     from autopilot.rules.model import RuleSpec
-    from autopilot.rules.program import PhasePlan, Program
+    from autopilot.rules.program import ActionPlan, PhasePlan, Program
     from autopilot.spec.positions import Path
 
 
@@ -82,6 +82,22 @@ def check_limits(spec: RuleSpec, program: Program, findings: Findings) -> None:
                 )
 
 
+def check_conflicts(program: Program, findings: Findings) -> None:
+    """Refuse two actions of one phase that would hold the same fields."""
+    for index, plan in enumerate(program.phases.values()):
+        seen: dict[tuple[object, ...], str] = {}
+        for action in plan.actions:
+            rung = action.rungs[0]
+            # Requests that differ by header are different requests.
+            headers = sorted(rung.headers.items()) if isinstance(rung, Shed) else []
+            held = (type(rung), *headers)
+            if held in seen:
+                hint = "one fault may abort and delay" if action.called == "fault" else "write one"
+                message = f"holds the same fields as the {seen[held]} beside it"
+                findings.wrong(_path(index, action), message, hint)
+            seen.setdefault(held, action.called)
+
+
 def check_provider(program: Program, findings: Findings, provider: str = "Istio") -> None:
     """Refuse actions that the mesh's provider can't carry out."""
     mesh = PROVIDERS[provider]()
@@ -90,9 +106,12 @@ def check_provider(program: Program, findings: Findings, provider: str = "Istio"
             try:
                 mesh.needs({type(rung).name for rung in action.rungs})
             except ValueError as error:
-                number = action.path.rpartition("actions[")[2].partition("]")[0]
-                path: Path = ("spec", "phases", index, "actions", int(number), action.called)
-                findings.wrong(path, str(error), f"mesh provider {provider}")
+                findings.wrong(_path(index, action), str(error), f"mesh provider {provider}")
+
+
+def _path(index: int, action: ActionPlan) -> Path:
+    number = action.path.rpartition("actions[")[2].partition("]")[0]
+    return ("spec", "phases", index, "actions", int(number), action.called)
 
 
 def _read(plan: PhasePlan) -> Iterator[str]:

@@ -98,7 +98,7 @@ def _split(spec: SplitSpec, at: At) -> list[Overlaid]:
 
 def _failover(spec: FailoverSpec, at: At) -> list[Overlaid]:
     if spec.localities is None:
-        for field in sorted(_OUTLIER & spec.model_fields_set):
+        for field in sorted((_OUTLIER | _LIMITS) & spec.model_fields_set):
             wire = type(spec).model_fields[field].alias or field
             at.wrong(wire, f"a failover to a service has no {wire}", "it belongs to localities")
             return []
@@ -117,6 +117,10 @@ def _failover(spec: FailoverSpec, at: At) -> list[Overlaid]:
         if here == there:
             at.wrong("localities", f"{here} fails over to itself", "name another locality")
             return []
+    if spec.consecutive_5xx == 0:
+        hint = "a locality is left only when its endpoints are ejected; leave it out"
+        at.wrong("consecutive5xx", "of 0 ejects nothing", hint)
+        return []
     made = _outlier(spec, at, localities=spec.localities)
     return [made] if made else []
 
@@ -209,6 +213,7 @@ def _retry(spec: RetrySpec, at: At) -> list[Overlaid]:
     return [Retry(at.where, spec.attempts, spec.per_try_timeout, ",".join(spec.retry_on))]
 
 
+_LIMITS = {"max_connections", "max_pending_requests", "max_requests"}
 _OUTLIER = {"consecutive_5xx", "interval", "base_ejection_time", "max_ejection_percent"}
 
 
@@ -231,23 +236,19 @@ def _outlier(spec: OutlierFields, at: At, **more: Any) -> OutlierDetection | Non
             at.wrong(wire, "is no time", "write it like 10s")
             return None
     made = OutlierDetection(where, **more)
-    given = {field: getattr(spec, field) for field in _OUTLIER}
+    given = {field: getattr(spec, field) for field in _OUTLIER | _LIMITS}
     made = replace(made, **{field: one for field, one in given.items() if one is not None})
     # Zero is Envoy's "never": said as no ejection, so that nobody reads it as "at once".
     return made if made.consecutive_5xx else replace(made, consecutive_5xx=None)
 
 
 def _outlier_detection(spec: OutlierDetectionSpec, at: At) -> list[Overlaid]:
-    limits = {
-        field: getattr(spec, field)
-        for field in ("max_connections", "max_pending_requests", "max_requests")
-    }
-    bounded = any(one is not None for one in limits.values())
+    bounded = any(getattr(spec, field) is not None for field in _LIMITS)
     ejects = bool(_OUTLIER & spec.model_fields_set)
     if not bounded and spec.consecutive_5xx == 0:
         at.wrong("", "does nothing", "without ejection it needs a limit, like maxRequests: 100")
         return []
-    made = _outlier(spec, at, **limits)
+    made = _outlier(spec, at)
     if made is None:
         return []
     # Limits alone: nobody asked for ejections.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -13,6 +13,26 @@ from autopilot.spec.types import Duration
 Percent = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 HttpStatus = Annotated[int, Field(ge=200, le=599)]
+
+
+GrpcStatus = Literal[
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+]
 
 
 class Climbing(Model):
@@ -40,7 +60,7 @@ class SplitSpec(Climbing):
 
 
 class OutlierFields(Model):
-    """When the callers' proxies pass over an endpoint that fails."""
+    """When the callers' proxies pass over an endpoint that fails, and how much they send."""
 
     consecutive_5xx: Annotated[
         Annotated[int, Field(ge=0, le=1_000_000)] | None, Field(alias="consecutive5xx")
@@ -52,6 +72,12 @@ class OutlierFields(Model):
     """How long an ejection lasts, times how often it happened; 30s unless told."""
     max_ejection_percent: Percent | None = None
     """Of the endpoints; 100 unless told."""
+    max_connections: Count | None = None
+    """TCP connections at once."""
+    max_pending_requests: Count | None = None
+    """Requests that may wait for a connection."""
+    max_requests: Count | None = None
+    """HTTP/2 requests at once."""
 
 
 class FailoverSpec(Climbing, OutlierFields):
@@ -88,7 +114,7 @@ class AbortSpec(Model):
 
     status: HttpStatus | None = None
     """An HTTP status."""
-    grpc_status: Annotated[str, Field(pattern=r"^[A-Z_]+$", max_length=40)] | None = None
+    grpc_status: GrpcStatus | None = None
     """Or a gRPC status name, like UNAVAILABLE."""
     percentage: Ladder
     """Of the requests."""
@@ -136,13 +162,6 @@ class RetrySpec(Model):
 
 class OutlierDetectionSpec(OutlierFields):
     """Pass over endpoints that fail, and bound what is sent at once."""
-
-    max_connections: Count | None = None
-    """TCP connections at once."""
-    max_pending_requests: Count | None = None
-    """Requests that may wait for a connection."""
-    max_requests: Count | None = None
-    """HTTP/2 requests at once."""
 
 
 class ShedSpec(Climbing):

@@ -188,17 +188,28 @@ def test_outlier_detection_is_a_host_s_and_limits_alone_eject_nobody() -> None:
     initial: true
     actions:
     - outlierDetection: {maxRequests: 100}
-    - failover: {localities: {eu-west: eu-central}, consecutive5xx: 3}
     - timeout: {duration: 2s}
 """)
     )
-    limits, zones, timeout = (plan.rungs[0] for plan in made.phases["Guarded"].actions)
+    limits, timeout = (plan.rungs[0] for plan in made.phases["Guarded"].actions)
     assert isinstance(limits, OutlierDetection) and limits.consecutive_5xx is None
     assert limits.where == Where("web", "shop", 80)
-    assert isinstance(zones, OutlierDetection) and zones.consecutive_5xx == 3
-    assert zones.localities == {"eu-west": "eu-central"}
     assert timeout.where.callers == ("cart",)
-    assert made.phases["Guarded"].actions[1].called == "failover"
+
+
+def test_a_failover_between_localities_is_outlier_detection_with_limits_of_its_own() -> None:
+    zones = "{eu-west: eu-central}, consecutive5xx: 3, maxConnections: 9"
+    made = program(
+        rule(f"""
+  target: {{service: web}}
+  phases: [{{name: Guarded, initial: true, actions: [{{failover: {{localities: {zones}}}}}]}}]
+""")
+    )
+    (plan,) = made.phases["Guarded"].actions
+    (action,) = plan.rungs
+    assert plan.called == "failover"
+    assert isinstance(action, OutlierDetection) and action.consecutive_5xx == 3
+    assert action.localities == {"eu-west": "eu-central"} and action.max_connections == 9
 
 
 def test_a_further_step_may_read_what_the_action_bends_a_way_back_may_not() -> None:
