@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from worker_kit import (
     broken,
@@ -15,10 +15,7 @@ from worker_kit import (
     writes,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Fly = Callable[..., Any] if TYPE_CHECKING else Any
+Fly = Any
 
 
 async def test_a_failover_moves_traffic_on_errors_and_back_when_they_are_gone(fly: Fly) -> None:
