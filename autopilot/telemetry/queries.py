@@ -138,7 +138,7 @@ class TemplateFamily:
         if not self.ago:
             return self.text
         # On a line of its own, since the text may end in a comment.
-        return f"last_over_time((\n{self.text}\n)[1s:1s] offset {durations.render(self.ago)})"
+        return f"last_over_time((\n{self.text}\n)[1ms:1ms] offset {durations.render(self.ago)})"
 
     def parts(self, series: Sequence[Series], target: Target) -> Parts:
         """The whole answer."""

@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 SCRAPE = 0.1
 BOUNDS = ("1", "5", "10", "50", "100", "500", "1000", "+Inf")
+
+RULES = """
+groups:
+- name: alerts
+  rules:
+  - {alert: Broken, expr: broken > 0, labels: {severity: page}}
+"""
 
 
 @dataclass
@@ -80,12 +87,14 @@ class Prometheus:
         self._drain: asyncio.Task[bytes] | None = None
         self.address = ""
         config = f"""
-global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
+global: {{scrape_interval: 100ms, scrape_timeout: 100ms, evaluation_interval: 100ms}}
+rule_files: [{folder / "rules.yml"}]
 scrape_configs:
 - job_name: mesh
   static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
 """
         (folder / "prometheus.yml").write_text(config)
+        (folder / "rules.yml").write_text(RULES)
 
     async def start(self) -> None:
         async with asyncio.timeout(30):
@@ -157,3 +166,26 @@ async def source(prometheus: Prometheus) -> AsyncIterator[PrometheusSource]:
     source = PrometheusSource(prometheus.address)
     yield source
     await source.close()
+
+
+@pytest.fixture
+async def traffic(counters: Counters) -> AsyncIterator[dict[str, dict[str, Any]]]:
+    """Requests by workload per 50 ms, as the test writes into the dict."""
+    flows: dict[str, dict[str, Any]] = {}
+
+    async def flow() -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(0.05)
+            # A busy machine sleeps longer; the rate must not depend on it.
+            now = loop.time()
+            ticks, last = (now - last) / 0.05, now
+            for workload, kwargs in flows.items():
+                given = {**kwargs, "count": kwargs["count"] * ticks}
+                counters.add(workload.partition("#")[0], **given)
+
+    task = asyncio.create_task(flow())
+    yield flows
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

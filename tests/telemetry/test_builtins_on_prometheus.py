@@ -13,7 +13,7 @@ from autopilot.telemetry.sample import Sample, Why
 from autopilot.telemetry.source import SourceDown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from conftest import Counters, Prometheus
 
@@ -45,29 +45,6 @@ async def until(
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"never came true; the last sample was {sample}") from None
-
-
-@pytest.fixture
-async def traffic(counters: Counters) -> AsyncIterator[dict[str, dict[str, Any]]]:
-    """Requests by workload per 50 ms, as the test writes into the dict."""
-    flows: dict[str, dict[str, Any]] = {}
-
-    async def flow() -> None:
-        loop = asyncio.get_running_loop()
-        last = loop.time()
-        while True:
-            await asyncio.sleep(0.05)
-            # A busy machine sleeps longer; the rate must not depend on it.
-            now = loop.time()
-            ticks, last = (now - last) / 0.05, now
-            for workload, kwargs in flows.items():
-                given = {**kwargs, "count": kwargs["count"] * ticks}
-                counters.add(workload.partition("#")[0], **given)
-
-    task = asyncio.create_task(flow())
-    yield flows
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_zero_errors_are_zero_and_no_traffic_is_no_data(
