@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.figures import Figure, Outcome
 
-NAMES = ("sandbox", "weight", "breach", "syncs", "idle")
+NAMES = ("sandbox", "weight", "breach", "syncs", "idle", "rules")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
