@@ -247,6 +247,9 @@ class Runtime:
         async with asyncio.timeout(timeout):
             while True:
                 await self.queue.settled()
+                if not self._sweeper.resting:
+                    await asyncio.sleep(0.002)
+                    continue
                 for served in self._served.values():
                     await served.events.flush()
                 syncs = self._syncs

@@ -116,6 +116,12 @@ class Sweeper:
         self._metrics = metrics
         self._told: set[str] = set()
         self._wanted = asyncio.Event()
+        self._resting = True
+
+    @property
+    def resting(self) -> bool:
+        """Whether no sweep is running or asked for."""
+        return self._resting and (self.idle or not self._wanted.is_set())
 
     @property
     def idle(self) -> bool:
@@ -133,8 +139,10 @@ class Sweeper:
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
+                self._resting = False
                 self._wanted.clear()
                 await self._safely()
+                self._resting = True
                 pause = asyncio.create_task(self._hands.clock.sleep(PERIOD))
                 asked = asyncio.create_task(self._wanted.wait())
                 try:

@@ -86,7 +86,7 @@ def entered(body: Body, since: datetime | None, until: datetime) -> tuple[dateti
     visits = [one for one in stored if isinstance(one, dict)] if isinstance(stored, list) else []
     # The first one was entered from nowhere, unless older ones have been dropped.
     times = [parse_time(one.get("at")) or until for one in visits[len(visits) < HISTORY :]]
-    return tuple(at for at in times if since is None or at > since)
+    return tuple(at for at in times if since is None or at >= since)
 
 
 def latched_condition(latch: Latch) -> Condition:
