@@ -28,6 +28,8 @@ def check_bends(spec: RuleSpec, program: Program, findings: Findings) -> None:
     """Refuse ways back that read a bent signal; where a hazard ends, only say it."""
     for index, phase in enumerate(spec.phases):
         plan = program.phases.get(phase.name)
+        if phase.initial:
+            continue  # nothing leads back from where the rule begins
         if plan is None or plan.path != f"spec.phases[{index}]":
             continue
         for way, path in _ways(spec, plan, index):

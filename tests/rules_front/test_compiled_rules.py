@@ -1,6 +1,7 @@
 """What a rule becomes: the two of the issue, the short form written out, the parts of a program."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,3 +277,29 @@ def test_one_rule_of_a_body_without_lines_says_the_path() -> None:
     with pytest.raises(InvalidInput) as caught:
         compile_rule({"apiVersion": "autopilot.mesh/v1alpha1", "kind": "Rule", "metadata": {}})
     assert {problem.path for problem in caught.value.problems} == {"spec"}
+
+
+def test_what_stands_from_the_beginning_keeps_no_signal_from_the_ways_out() -> None:
+    made = program(
+        rule("""
+  target: {service: web}
+  signals: {errors: {builtin: errorRate}, up: {ready: web}}
+  phases:
+  - name: Guarded
+    initial: true
+    actions: [{outlierDetection: {consecutive5xx: 3}}]
+    transitions: [{to: Away, when: errors > 20%}]
+  - name: Away
+    actions: [{failover: {to: other}}]
+    transitions: [{to: Guarded, when: up > 1, after: 1m}]
+""")
+    )
+    assert made.initial == "Guarded"
+
+
+def test_every_rule_of_the_documentation_is_valid() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert program(block if "kind:" in block else HEAD + block).phases
