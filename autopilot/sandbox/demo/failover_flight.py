@@ -29,7 +29,7 @@ _UNTIL_LOSS = 2.0
 """Seconds from the failover to the loss of the pods."""
 _LOST = 4.0
 """Seconds without any pod."""
-_UNTIL_MENDED = 4.0
+_UNTIL_MENDED = 3.0
 """Seconds from the failed trial; the next one comes 10 s after it."""
 _PATIENCE = 40.0
 """Seconds within which each phase has to come."""
@@ -64,6 +64,7 @@ class OutageFlight:
         self._show = show
         self._clock = clock
         self._lost = (0.0, 0.0)
+        self._before: Body = {}
         self.aided = OutageRecord(
             "checkout, with autopilot", shop.AIDED.primary, route=shop.PHASES, began=0.0
         )
@@ -76,7 +77,7 @@ class OutageFlight:
 
     async def fly(self) -> None:
         """Break, lose, bring back, mend; afterwards judge what came of it."""
-        before = self._route()
+        before = self._before = self._route()
         self.aided.began = self.alone.began = self._clock.monotonic()
         self.aided.weights.append(Mark(0.0, 0))
         phase = self._observer.get("Rule", shop.RULE).get("status", {}).get("phase", "")
@@ -114,6 +115,7 @@ class OutageFlight:
         await self._release(shop.BAD, "answers half of its requests with 500")
         await self._entered(1)
         await self._clock.sleep(_UNTIL_LOSS)
+        self._look_at_route()
         await self._scale(0, "lose all their pods")
         await self._observer.until(lambda: self._pods() == 0, what="the loss of the pods")
         begin = self.at
@@ -126,6 +128,18 @@ class OutageFlight:
         await self._entered(len(shop.PHASES) - 1)
         await self._observer.until(
             lambda: shop.AIDED.standby_share(self._route()) == 0, what="the route's return"
+        )
+
+    def _look_at_route(self) -> None:
+        """While the standby answers the route isn't as before: else the proof would be none."""
+        parts = proof.changed(self._before, self._route())
+        text = f"until it is undone, the route differs in {', '.join(parts)}"
+        self._show.event(self.at, text, style="dim")
+        wanted = {"spec", "annotations"} <= {*parts}
+        self.aided.checks.append(
+            Check(
+                f"while the standby answered, the route differed in {', '.join(parts)}", held=wanted
+            )
         )
 
     async def _entered(self, index: int) -> None:

@@ -15,12 +15,15 @@ def differences(before: Body, after: Body) -> list[str]:
 
     The times at which owners wrote are left out: everything that they own is compared.
     """
-    found = []
-    for part in PARTS:
-        then, now = _part(before, part), _part(after, part)
-        if then != now:
-            found.append(f"{part}: {then!r} became {now!r}")
-    return found
+    return [
+        f"{part}: {_part(before, part)!r} became {_part(after, part)!r}"
+        for part in changed(before, after)
+    ]
+
+
+def changed(before: Body, after: Body) -> list[str]:
+    """The parts that differ."""
+    return [part for part in PARTS if _part(before, part) != _part(after, part)]
 
 
 def owners(body: Body) -> list[str]:

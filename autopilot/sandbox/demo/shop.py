@@ -31,16 +31,17 @@ spec:
   target: {service: checkout}
   interval: 500ms
   minRequests: 10
-  signals:              # a demo's windows; 30s, which is the default, suits a real service
+  signals:                   # windows of a demo: 30s is the default
     errors: {builtin: errorRate, window: 4s}
     p99: {builtin: latency, quantile: 0.99, window: 4s}
     primary_errors: {builtin: errorRate, backend: checkout, window: 4s}
   failover:
     to: checkout-standby
-    when: errors > 5% || p99 > 800ms
+    when: errors > 5% || p99 > 2s
     for: 1s
     needs: standby_ready >= 2
-    return: {trial: [5%, 25%, 50%], dwell: 3s, good: primary_errors < 10%, backoff: 5s..1m}
+    return:
+      {trial: [5%, 25%, 50%], dwell: 3s, good: primary_errors < 10%, backoff: 5s..1m}
 """
 
 

@@ -95,8 +95,9 @@ class Show:
         going = f" → {following}" if following not in ("", phase) else ""
         head = Text(f"  {at:5.1f} s  ", style="dim")
         head.append(f"{phase}{going}", style="bold")
-        head.append(f"  {line.get('reason', '')}", style="magenta")
-        head.append(f"  {line.get('message', '')}")
+        for text, style in ((line.get("reason"), "magenta"), (line.get("message"), "")):
+            if text:
+                head.append(f"  {text}", style=style)
         self._line(head)
         for read in line.get("reads", []):
             self._read(read)
