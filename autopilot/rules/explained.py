@@ -293,7 +293,8 @@ def _ladder(found: Advanced) -> LadderTold | None:
 def _failed(state: State) -> Iterator[str]:
     for way, count in state.memory.failed.items():
         phase, _, to = way.partition(">")
-        yield f"{count} failed visit{'' if count == 1 else 's'}: {phase} → {to} waits longer"
+        visits = f"{count} failed visit{'' if count == 1 else 's'}"
+        yield f"{visits}: {phase} → {to} waits longer"
 
 
 def _next(found: Advanced) -> Iterator[str]:
@@ -309,7 +310,7 @@ def _next(found: Advanced) -> Iterator[str]:
         if each.next_in is not None:
             coming.append((each.next_in, f"to {each.transition.to}"))
         elif each.lacks:
-            coming.append((float("inf"), f"to {each.transition.to}: {_needs(each)}"))
+            coming.append((float("inf"), f"to {each.transition.to}: {_needs(found, each)}"))
     if found.plan.rungs > 1 and found.held.rung + 1 < found.plan.rungs and found.climbs.is_true:
         coming.append((found.dwell_left, f"the ladder climbs to rung {found.held.rung + 2}"))
     for seconds, what in sorted(coming):
@@ -319,9 +320,11 @@ def _next(found: Advanced) -> Iterator[str]:
         yield found.message
 
 
-def _needs(standing: Standing) -> str:
-    opens = f"`autopilot approve rule/NAME {standing.transition.to}`"
+def _needs(found: Advanced, standing: Standing) -> str:
     if standing.shut:
+        program = found.program
+        which = f"rule/{program.name} {standing.transition.to} -n {program.namespace}"
+        opens = f"`autopilot approve {which}`"
         return f"waits for a person: {opens}"
     return f"waits for {', '.join(standing.lacks)}"
 
