@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any
+
+from autopilot.testing import kills
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 KIND, API_VERSION = "Canary", "demo.autopilot.mesh/v1alpha1"
 KINDS = (KIND, "Deployment", "Service", "VirtualService")
-WRITES = ("apply", "patch", "replace", "create", "delete")
 
 
 def deployment(image: str, *, name: str = "web", replicas: int | None = 3) -> dict[str, Any]:
@@ -124,76 +123,6 @@ def mark(f: Flight) -> dict[str, Any] | None:
     return json.loads(text) if text else None
 
 
-class DyingClient:
-    """A client whose process dies right after a write that changed something: no more is sent.
-
-    Args:
-        client: The real one.
-        seen: The versions of objects that answers have shown so far.
-    """
-
-    def __init__(self, client: Any, seen: set[str]) -> None:
-        self._client = client
-        self._seen = seen
-        self.dead = asyncio.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        made = getattr(self._client, name)
-        return self._dying(made) if name in WRITES else made
-
-    def _dying(self, made: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(kind: Any, *arguments: Any, **more: Any) -> Any:
-            if kind.plural == "events":
-                return await made(kind, *arguments, **more)
-            if self.dead.is_set():
-                await asyncio.Event().wait()
-            answer = await made(kind, *arguments, **more)
-            if self._changed(answer):
-                self.dead.set()
-                await asyncio.Event().wait()
-            return answer
-
-        return call
-
-    def _changed(self, answer: Any) -> bool:
-        version = answer["metadata"].get("resourceVersion") if isinstance(answer, dict) else None
-        if version is None:
-            return True
-        new = version not in self._seen
-        self._seen.add(version)
-        return new
-
-
-async def fly_dying(f: Flight, done: Callable[[], bool], *, most: int = 300) -> int:
+async def fly_dying(f: Flight, done: Callable[[], bool]) -> int:
     """Go on until `done`, with a kill after every single write; how many kills it took."""
-    real = f._client
-    kills = 0
-    seen = {body["metadata"]["resourceVersion"] for kind in KINDS for body in f.list(kind)}
-    while not done():
-        dying = DyingClient(real, seen)
-        f._client = dying  # type: ignore[assignment]
-        goes = asyncio.create_task(_life(f, done))
-        died = asyncio.create_task(dying.dead.wait())
-        await asyncio.wait({goes, died}, return_when=asyncio.FIRST_COMPLETED)
-        died.cancel()
-        if goes.done():
-            goes.result()
-            break
-        goes.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await goes
-        kills += 1
-        assert kills < most, "it doesn't get anywhere"
-    f._client = real
-    await f.restart()
-    return kills
-
-
-async def _life(f: Flight, done: Callable[[], bool]) -> None:
-    await f.restart()
-    for _ in range(90):
-        if done():
-            return
-        check(f)
-        await f.advance("1s")
-    raise AssertionError(f"it doesn't get anywhere: {f.resource().status}")
+    return await kills.fly_dying(f, done, lambda: check(f), KINDS)
