@@ -16,6 +16,6 @@ def schema(kind: str) -> None:
     # yaml-language-server: $schema=rule.schema.json
     """  # noqa: D301 -- click wants the backspace itself
     from autopilot.cli.structured import echo
-    from autopilot.rules.schema import rule_schema
+    from autopilot.rules.schema import rule_schema, rule_test_schema
 
-    echo(rule_schema(), "json")
+    echo(rule_schema() if kind == "rule" else rule_test_schema(), "json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autopilot.rules.model import RuleDocument
+from autopilot.rules.testfile import RuleTestFile
 from autopilot.spec.schema import PlainGenerator
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-__all__ = ["DIALECT", "editor_schema", "rule_schema"]
+__all__ = ["DIALECT", "editor_schema", "rule_schema", "rule_test_schema"]
 
 
 def rule_schema() -> dict[str, Any]:
     """The JSON Schema of a whole Rule."""
     return editor_schema(RuleDocument, "Rule")
+
+
+def rule_test_schema() -> dict[str, Any]:
+    """The JSON Schema of a file of tests."""
+    return editor_schema(RuleTestFile, "Tests of rules")
 
 
 def editor_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
