@@ -93,7 +93,7 @@ def flown(
     while due < ends:
         while events and events[0][0] <= due:
             at, _ = events.pop(0)
-            bad: float | None = errors * rps * max(0.0, at)
+            bad = errors * rps * max(0.0, at)
             source.take(at, rps * (at - begins), None if new and at <= 0 else bad)
         value = source.errors(due, window)
         stamp = source.scraped[-1][0] if source.scraped else None
