@@ -10,7 +10,7 @@ from autopilot.rules.check import check_program
 from autopilot.rules.check_short import check_short
 from autopilot.rules.check_spec import check_spec
 from autopilot.rules.compile_actions import destinations
-from autopilot.rules.compile_findings import Findings
+from autopilot.rules.compile_findings import MOST, Findings
 from autopilot.rules.compile_phases import PhaseCompiler
 from autopilot.rules.compile_salvage import salvage
 from autopilot.rules.compile_signals import Asker, compile_signals, unit_of
@@ -96,7 +96,7 @@ def _compile(findings: Findings) -> Program | None:
     document = findings.document
     findings.problems += document.problems
     rule, problems = validated(RuleDocument, document)
-    findings.problems += problems
+    findings.problems += problems[:MOST]
     if rule is None and isinstance(document.value, dict):
         rule, findings.holes = salvage(document)
     if rule is None:

@@ -198,6 +198,8 @@ class PhaseCompiler:
             if name not in self._units:
                 hint = did_you_mean(name, self._units)
                 self._findings.wrong((*path, "text"), f"there is no signal {name[:63]!r}", hint)
+        if "[[" in _PLACE.sub("", spec.text):
+            self._findings.wrong((*path, "text"), "a [[ isn't closed", "write it like [[ p99 ]]")
         return Notice(spec.url or "", spec.secret or "", spec.slack, spec.text)
 
 

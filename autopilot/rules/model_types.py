@@ -50,14 +50,23 @@ def percent(value: Any) -> float:
         except ValueError:
             raise ValueError(f"{value[:40]!r} is no share; write it like 25%") from None
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
+        # A whole number may be too large for a float.
+        number = float(value) if -1e6 < value < 1e6 else 1e6
         if 0 < number < 1:
             raise ValueError(f"{value} is less than one percent; write {number:.0%} or {value}%")
     else:
-        raise ValueError(f"{str(value)[:40]!r} is no share; write it like 25%")
+        raise ValueError(f"{_shown(value)!r} is no share; write it like 25%")
     if not 0 <= number <= 100:
-        raise ValueError(f"{str(value)[:40]} is outside 0% to 100%; a share is of all requests")
+        raise ValueError(f"{_shown(value)} is outside 0% to 100%; a share is of all requests")
     return number
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; Python refuses to write out whole numbers of thousands of digits."""
+    if isinstance(value, int) and abs(value) > 10**40:
+        return "a huge number"
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def render_percent(share: float) -> str:

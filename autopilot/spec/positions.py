@@ -149,7 +149,7 @@ class _Builder:
             value = self._loader.construct_object(node)
         except (yaml.YAMLError, ValueError):
             line = node.start_mark.line + 1
-            message = f"YAML can't read {node.value!r} as {node.tag.rpartition(':')[2]}"
+            message = f"YAML can't read {node.value[:60]!r} as {node.tag.rpartition(':')[2]}"
             self._problems.append(Problem(self._file, line, spelled(path), message, "quote it"))
             return node.value
         self._words[path] = node.value

@@ -84,7 +84,8 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str
     """A hint: the nearest known word, else what is said instead, else all of them."""
     names = list(known)
     lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
+    # A word of a thousand letters was no slip, and comparing it would take long.
+    near = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.6)
     if near:
         return f"did you mean {lower[near[0]]!r}?"
     return otherwise or f"known: {', '.join(names)}"
@@ -106,11 +107,13 @@ def _problem(
     if kind in ("literal_error", "enum"):
         expected = str(detail.get("ctx", {}).get("expected", ""))
         names = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-        return document.problem(path, f"{given!r} isn't known", did_you_mean(str(given), names))
+        return document.problem(
+            path, f"{_shown(given)} isn't known", did_you_mean(str(given), names)
+        )
     message = detail["msg"].removeprefix("Value error, ")
     message, _, hint = message.partition("; ")
     if kind != "value_error":
-        message, hint = f"{given!r} won't do", message[:1].lower() + message[1:]
+        message, hint = f"{_shown(given)} won't do", message[:1].lower() + message[1:]
     return document.problem(path, message, hint)
 
 
@@ -120,12 +123,20 @@ def _mistyped(wanted: str, given: Any, word: str | None) -> tuple[str, str]:
         return f"{word} is read as {read_as}", f'quote it: "{word}"'
     if given is None:
         return "is empty", f"write {wanted}, or leave the key out"
-    shape = repr(given)
+    shape = _shown(given)
     if isinstance(given, dict | list):
         shape = "a map" if isinstance(given, dict) else "a list"
     elif isinstance(given, str):
-        shape = f"the text {given!r}"
+        shape = f"the text {_shown(given)}"
     return f"is {shape}", f"{wanted} is wanted"
+
+
+def _shown(given: Any) -> str:
+    """A value in a message, shortened; Python refuses to write out some whole numbers."""
+    if isinstance(given, int) and abs(given) > 10**40:
+        return "a huge number"
+    text = repr(given[:100] if isinstance(given, str | list) else given)
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
