@@ -141,7 +141,7 @@ async def _overlay(step: PutOverlay | TakeBack, executor: Executor) -> Change | 
         def chosen(overlay: Overlay) -> bool:
             return overlay.id in step.chosen and step.holder.succeeds(overlay.holder)
 
-        outcomes = await take_back(hands, step.target, chosen, step.live)
+        outcomes = await take_back(hands, step.target, chosen)
         left = [each.why for each in outcomes if each.why]
         summary = "; ".join([step.summary, *left])
         return Change(step, summary, step.moves) if outcomes else None

@@ -113,7 +113,11 @@ class Runtime:
         )
 
     async def world(self) -> Snapshot:
-        return Snapshot({kind: (await self.client.list(kind)).items for kind in WATCHED})
+        """As caches have it: without the owners of fields."""
+        found = {kind: (await self.client.list(kind)).items for kind in WATCHED}
+        for body in (body for bodies in found.values() for body in bodies):
+            body["metadata"].pop("managedFields", None)
+        return Snapshot(found)
 
     async def plan(self, actions: Sequence[Action], who: Owner | None = None) -> Plan:
         return Istio().plan(who or owner(), actions, await self.world(), NOW)

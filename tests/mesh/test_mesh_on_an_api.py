@@ -113,7 +113,7 @@ async def test_a_host_that_somebody_routes_is_refused_by_name(
     assert not changes
     (error,) = failed
     assert isinstance(error, HostTaken)
-    assert "VirtualService demo/theirs (of helm)" in str(error)
+    assert "VirtualService demo/theirs" in str(error)
     await client.delete(VIRTUAL_SERVICES, "theirs", "demo")
     changes, failed = await runtime.sync(split(10))
     assert (len(changes), failed) == (1, [])

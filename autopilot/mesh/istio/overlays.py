@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autopilot.kube.cache import CacheUnavailable
-from autopilot.kube.marks import OVERLAID, OVERLAY
+from autopilot.kube.marks import OVERLAID, OVERLAY, OWNER_UID
+from autopilot.kube.ownership import holder_of
 from autopilot.mesh.actions import OutlierDetection
 from autopilot.mesh.errors import PastDeadline, TargetMissing
-from autopilot.mesh.istio.aims import Wanted, aims_of
+from autopilot.mesh.istio.aims import Aims, Wanted, aims_of
 from autopilot.mesh.istio.base import (
     DESTINATION_RULES,
     VIRTUAL_SERVICES,
@@ -27,6 +28,7 @@ from autopilot.mesh.istio.readiness import SERVICES
 from autopilot.mesh.istio.virtual_service import Ask, Layers
 from autopilot.mesh.steps import MakeBase, Plan, TakeBack
 from autopilot.overlay.base import is_base, is_new
+from autopilot.overlay.errors import Held
 from autopilot.overlay.execute import Target
 from autopilot.overlay.record import read
 
@@ -117,7 +119,7 @@ def draw(
             routed.append(action)
     try:
         for draft, wants in drawing.virtual_services(routed):
-            aims = aims_of(draft, wants, world)
+            aims = Aims() if _owned(draft, wants) else aims_of(draft, wants, world)
             draft.refused += aims.refused
             layers = Layers(draft, aims, ask)
             layers.lay()
@@ -243,6 +245,14 @@ class _Drawing:
                     f"{target}: what an undo left is finished",
                 )
                 self.drawn.leftovers.append(step)
+
+
+def _owned(draft: Draft, wants: Sequence[Wanted]) -> bool:
+    """Whether an object belongs to one resource of ours as a whole; notes that."""
+    owned = OWNER_UID in (draft.body["metadata"].get("labels") or {})
+    if owned and wants:
+        draft.refused.append(Held(str(draft.target), holder_of(draft.body)))
+    return owned
 
 
 def _key(body: Body) -> str:
