@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autopilot.report.sparkline import Curve
-    from autopilot.sandbox.box import Box
     from autopilot.sandbox.demo.record import Check, Mark
+    from autopilot.sandbox.state import State
 
 _STYLES = {"true": "red", "false": "green", "unknown": "yellow"}
 _HANG = 11
@@ -59,6 +59,22 @@ class Show:
     def fact(self, name: str, text: str) -> None:
         """A line of the set-up."""
         self.console.print(Text(f"  {name:<12}", style="bold") + Text(text))
+
+    def introduce(self, state: State, host: str, seconds: float) -> None:
+        """Say what runs where.
+
+        Args:
+            state: The sandbox's.
+            host: What a reader may try to ask.
+            seconds: What it took so far.
+        """
+        self.fact("sandbox", f"{state.api_url} · up in {seconds:.1f} s")
+        for part in ("envoy", "prometheus"):
+            process = state.process(part)
+            self.fact(
+                part, f"{process.version} · pid {process.pid} · port {process.port} · {process.url}"
+            )
+        self.fact("try it", f"curl -s -H 'Host: {host}' {state.ingress_url}/")
 
     def plain(self, text: str) -> None:
         """A line without a mark."""
@@ -183,25 +199,6 @@ class Show:
         for check in checks:
             sign = Text("  ✓ ", style="green") if check.held else Text("  ✗ ", style="bold red")
             self._line(sign + Text(check.what), hang=4)
-
-
-def introduce(show: Show, box: Box, host: str, seconds: float) -> None:
-    """Say what runs where.
-
-    Args:
-        show: Prints.
-        box: The sandbox, up.
-        host: What a reader may try to ask.
-        seconds: What it took so far.
-    """
-    state = box.state
-    show.fact("sandbox", f"{state.api_url} · up in {seconds:.1f} s")
-    for part in ("envoy", "prometheus"):
-        process = state.process(part)
-        show.fact(
-            part, f"{process.version} · pid {process.pid} · port {process.port} · {process.url}"
-        )
-    show.fact("try it", f"curl -s -H 'Host: {host}' {state.ingress_url}/")
 
 
 def verdict(flights: Sequence[FlightRecord]) -> str:
