@@ -151,7 +151,7 @@ async def test_a_rung_that_is_too_high_is_not_climbed(fly: Fly) -> None:
         assert "70 %" in condition(f, "Latched")["message"]
         # What is held is held on: a foreign change is set back though the phase is latched.
         f.server.store.merge(
-            "virtualservices",
+            "virtualservices.networking.istio.io",
             "checkout",
             {
                 "spec": {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from autopilot.base.errors import AutopilotError
 from autopilot.mesh.actions import Mirror, Scale, Shift, Split
 from autopilot.mesh.istio.hosts import service_of
 from autopilot.mesh.scaling import lowers
@@ -16,8 +17,9 @@ from autopilot.mesh.steps import (
     PutOverlay,
     TakeBack,
 )
-from autopilot.overlay.record import read
-from autopilot.overlay.values import same
+from autopilot.overlay.places import Places
+from autopilot.overlay.record import WHOLE, read
+from autopilot.overlay.values import at, path_of, same
 from autopilot.runtime.guardrails.judge import Forward
 from autopilot.runtime.guardrails.permission import About
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from autopilot.mesh.actions import Action
     from autopilot.mesh.steps import Plan, Step
+    from autopilot.overlay.record import Overlay
+    from autopilot.overlay.values import Path
 
 
 def forward(plan: Plan) -> tuple[Forward, ...]:
@@ -41,36 +45,81 @@ def is_repair(step: Step) -> bool:
     """Whether a step only sets back what somebody else did to what its holder holds already."""
     if isinstance(step, HoldReplicas):
         return step.repair
-    if not isinstance(step, PutOverlay) or step.live is None:
+    if not isinstance(step, PutOverlay):
         return False
-    wish = step.wish
-    return any(
-        wish.holder.succeeds(overlay.holder)
-        and overlay.action == wish.action
-        and overlay.fields
-        and all(
-            same(value, overlay.holds(name)) or same(value, overlay.asked.get(name))
-            for name, value in wish.wanted.items()
-        )
-        and {*overlay.fields} == {*wish.wanted}
-        for overlay in read(step.live).overlays
-    )
+    found = _held(step)
+    return found is not None and same(dict(step.wish.wanted), _asked(found[0]))
 
 
 def without_forward(plan: Plan) -> Plan:
     """What is left of a plan that must not move forward.
 
-    Deletions, and what takes capacity away, rely on what came before them.
+    What is held already is held on: where somebody else changed it, it is set back. Deletions, and
+    what takes capacity away, rely on what came before them.
     """
-    dropped = [step for step in plan.steps if _is_forward(step)]
-    if not dropped:
+    if not any(_is_forward(step) for step in plan.steps):
         return plan
-    kept = (
-        step
-        for step in plan.steps
-        if not (_is_forward(step) or isinstance(step, DeleteOwned | MakeBase) or lowers(step))
-    )
+    kept: list[Step] = []
+    for step in plan.steps:
+        if not _is_forward(step):
+            if not (isinstance(step, DeleteOwned | MakeBase) or lowers(step)):
+                kept.append(step)
+        elif isinstance(step, PutOverlay) and (again := _again(step)) is not None:
+            kept.append(again)
     return replace(plan, steps=tuple(kept))
+
+
+def _again(step: PutOverlay) -> PutOverlay | None:
+    """The write that holds what was held before, where somebody else has changed it."""
+    found = _held(step)
+    if found is None or step.live is None:
+        return None
+    overlay, place = found
+    changed = [
+        name
+        for name in overlay.fields
+        if not same(at(step.live, (*place, *path_of(name))), overlay.holds(name))
+    ]
+    if not changed:
+        return None
+    asked = _asked(overlay)
+    wish = (
+        replace(step.wish, insert=asked[WHOLE], fields={})
+        if overlay.inserted
+        else replace(step.wish, fields=asked)
+    )
+    summary = f"{step.target}: {overlay.action} as it was held"
+    return replace(step, wish=wish, summary=summary, moved=0.0)
+
+
+def _held(step: PutOverlay) -> tuple[Overlay, Path] | None:
+    """The overlay that the holder has where a step wants one, and its place."""
+    if step.live is None:
+        return None
+    wish, overlays = step.wish, read(step.live).overlays
+    places = Places(step.live, overlays)
+    for overlay in overlays:
+        mine = wish.holder.succeeds(overlay.holder) and overlay.action == wish.action
+        if not mine or overlay.inserted != (wish.insert is not None):
+            continue
+        found = places.find(overlay)
+        if not isinstance(found, tuple):
+            continue
+        if wish.insert is not None:
+            if overlay.locator.name == wish.insert["name"]:
+                return overlay, found
+            continue
+        try:
+            if places.locate(wish.locator) == found:
+                return overlay, found
+        except AutopilotError:
+            continue
+    return None
+
+
+def _asked(overlay: Overlay) -> dict[str, Any]:
+    """What was wanted of an overlay, before the server made of it what it holds."""
+    return {name: overlay.asked.get(name, overlay.holds(name)) for name in overlay.fields}
 
 
 def hazards_only(plan: Plan) -> Plan:
