@@ -125,8 +125,14 @@ async def test_the_past_is_told_as_it_was_with_its_gaps(
     counters: Counters,
     traffic: dict[str, dict[str, Any]],
 ) -> None:
-    began = datetime.now(UTC)
     traffic["web"] = {"count": 5}
+    seen = 'increase(istio_requests_total{destination_service_name="web"}[1s]) > 0'
+    async with asyncio.timeout(45):
+        while True:
+            if await source.query(seen, timeout=5):
+                break
+            await asyncio.sleep(0.05)
+    began = datetime.now(UTC)
     await asyncio.sleep(4)
     traffic["web"] = {"count": 5, "response_code": "500"}
     await asyncio.sleep(4)
@@ -137,7 +143,7 @@ async def test_the_past_is_told_as_it_was_with_its_gaps(
     found = datetime.now(UTC)
     await asyncio.sleep(4)
     step = timedelta(milliseconds=100)
-    span = Span(began - SECOND, datetime.now(UTC), step)
+    span = Span(began - timedelta(minutes=1), datetime.now(UTC), step)
     for measure, unit in (("errors", 1.0), ("latency", 1.0), ("rate", 1.0)):
         services = [("demo", "web"), ("demo", "web-standby")]
         query = service_query(measure, services, window="1s")  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ssl
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,12 @@ class Rig:
         self.stop.set()
         await asyncio.wait_for(self.running, 10)
         await self.source.close()
+        async with asyncio.timeout(20):
+            # Threads in the middle of a request end by themselves; servers go after them.
+            while True:
+                if not any(each.name.startswith("prometheus") for each in threading.enumerate()):
+                    break
+                await asyncio.sleep(0.02)
         for runner in self.runners:
             await runner.cleanup()
         assert self.sources.addresses == []
@@ -201,7 +208,8 @@ async def test_an_api_under_a_prefix_with_a_tenant(rig: Rig, prefix: str) -> Non
     assert headers["X-Scope-OrgID"] == "team-a"
     assert "Authorization" not in headers
     assert (await rig.secret(url=mimir.url + prefix, tenant="team-b", token="t")).value == 3
-    assert mimir.seen[-1][1]["X-Scope-OrgID"] == "team-b"
+    tenants = {headers["X-Scope-OrgID"]: headers.get("Authorization") for _, headers in mimir.seen}
+    assert tenants == {"team-a": None, "team-b": "Bearer t"}
 
 
 @pytest.mark.parametrize(
@@ -294,11 +302,16 @@ async def test_a_changed_secret_is_read_and_its_readers_are_woken(rig: Rig) -> N
     await rig.until(Why.KNOWN, 4, secret="metrics")
     assert "reader" in rig.woken
     # The credential goes to the URL that came with it.
-    seen = len(server.seen)
     rig.secrets.held["shop", "metrics"] = {"url": other.url, "token": "new"}
     await rig.until(Why.KNOWN, 6, secret="metrics")
     assert rig.sources.addresses == [other.url]
-    assert len(server.seen) <= seen + 20
+    seen, later = len(server.seen), len(other.seen)
+    async with asyncio.timeout(20):
+        while True:
+            if len(other.seen) > later + 3:
+                break
+            await asyncio.sleep(0.05)
+    assert len(server.seen) == seen
 
 
 async def test_a_missing_secret_is_refused_until_it_is_there(rig: Rig) -> None:
