@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from autopilot.rules.model import RuleDocument
+from autopilot.rules.testfile import RuleTestFile
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 COMMAND = Path(sys.executable).with_name("autopilot")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "rules"
@@ -123,9 +128,12 @@ def test_the_crds_are_printed_to_be_applied(tmp_path: Path) -> None:
     assert (listed["kind"], listed["items"]) == ("List", [crd])
 
 
-def test_the_schema_for_editors_knows_every_field_with_a_description(tmp_path: Path) -> None:
-    schema = json.loads(autopilot("schema", "rule", cwd=tmp_path).stdout)
-    assert set(schema["properties"]) == {info.alias for info in RuleDocument.model_fields.values()}
+@pytest.mark.parametrize(("kind", "model"), [("rule", RuleDocument), ("rule-test", RuleTestFile)])
+def test_the_schema_for_editors_knows_every_field_with_a_description(
+    tmp_path: Path, kind: str, model: type[BaseModel]
+) -> None:
+    schema = json.loads(autopilot("schema", kind, cwd=tmp_path).stdout)
+    assert set(schema["properties"]) == {info.alias for info in model.model_fields.values()}
     bare = [
         f"{part}.{name}"
         for part, each in schema["$defs"].items()
