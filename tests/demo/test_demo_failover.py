@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -68,3 +71,32 @@ def test_a_failed_look_at_the_place_for_the_record_comes_before_anything_else(
     assert demo.returncode == 2
     assert "there is no folder" in demo.stderr
     assert demo.stdout == ""
+
+
+@pytest.mark.parametrize("moment", ["run  ", "which answers half"], ids=["at once", "in flight"])
+def test_without_its_controller_it_fails_soon_and_leaves_nothing(
+    tmp_path: Path, moment: str
+) -> None:
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "autopilot", "demo", "failover"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        said, controller = "", None
+        while moment not in said or controller is None:
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
+            controller = re.search(r"only rules, pid (\d+)", said)
+        os.kill(int(controller.group(1)), signal.SIGKILL)
+        rest, _ = demo.communicate(timeout=60)
+        assert demo.returncode == 1, said + rest
+    assert "ended with code -9" in rest
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []
+    assert time.monotonic() - began < 50, "it waited for what couldn't come"

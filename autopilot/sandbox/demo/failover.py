@@ -64,7 +64,7 @@ class FailoverDemo(Demo[list["Body"], "OutageRecord"]):
         flight = OutageFlight(stage.client, self.observer, loads, self.show, self.clock)
         self._flight = flight
         self.show.headline("An outage of checkout, and the same one of cart")
-        await flight.fly()
+        await flight.fly(controller.check)
         self._flight = None
         return [flight.aided, flight.alone]
 

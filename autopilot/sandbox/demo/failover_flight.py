@@ -65,6 +65,7 @@ class OutageFlight:
         self._clock = clock
         self._lost = (0.0, 0.0)
         self._before: Body = {}
+        self._check: Callable[[], None] = lambda: None
         self.aided = OutageRecord(
             "checkout, with autopilot", shop.AIDED.primary, route=shop.PHASES, began=0.0
         )
@@ -75,8 +76,13 @@ class OutageFlight:
         """Seconds since the flight began."""
         return self._clock.monotonic() - self.aided.began
 
-    async def fly(self) -> None:
-        """Break, lose, bring back, mend; afterwards judge what came of it."""
+    async def fly(self, check: Callable[[], None]) -> None:
+        """Break, lose, bring back, mend; afterwards judge what came of it.
+
+        Args:
+            check: Raises `TerminalError` when there is no controller any more.
+        """
+        self._check = check
         before = self._before = self._route()
         self.aided.began = self.alone.began = self._clock.monotonic()
         self.aided.weights.append(Mark(0.0, 0))
@@ -143,8 +149,12 @@ class OutageFlight:
         )
 
     async def _entered(self, index: int) -> None:
+        def there() -> bool:
+            self._check()
+            return len(self.aided.phases) > index
+
         await self._observer.until(
-            lambda: len(self.aided.phases) > index,
+            there,
             what=f"the phase {shop.PHASES[index]}",
             timeout=_PATIENCE,
         )
