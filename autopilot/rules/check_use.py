@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from autopilot.base import durations
 from autopilot.mesh.actions import Shed, Shift
 from autopilot.mesh.providers import PROVIDERS
 from autopilot.rules.check_graph import targets
 from autopilot.rules.compile_phases import noticed
+from autopilot.rules.model_signals import DEFAULT_WINDOW
 from autopilot.rules.program import LADDER_DONE
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
             findings.wrong(
                 (*path, "while"), f"reads {LADDER_DONE}, which ends the climb", "leave it out"
             )
+        _windows(spec, plan, path, findings)
         shared = len(spec.from_any)
         for number, way in enumerate(plan.judged.transitions[shared:]):
             if none and way.when is not None and LADDER_DONE in way.when.reads:
@@ -58,6 +61,22 @@ def check_ladders(spec: RuleSpec, program: Program, findings: Findings) -> None:
                     f"reads {LADDER_DONE}, and {phase.name} has no ladder",
                     hint,
                 )
+
+
+def _windows(spec: RuleSpec, plan: PhasePlan, path: Path, findings: Findings) -> None:
+    """Say where a share of requests would be judged by the share before it."""
+    if not any(isinstance(one.rungs[0], Shift) for one in plan.actions):
+        return
+    for name in plan.climbs.reads if plan.climbs else ():
+        signal = spec.signals.get(name)
+        window = (signal.window or DEFAULT_WINDOW) if signal and signal.builtin else None
+        if window and plan.rungs > 1 and window > plan.dwell:
+            findings.note(
+                (*path, "while"),
+                f"{name} looks back {durations.render(window)}, beyond a dwell of "
+                f"{durations.render(plan.dwell)}: a rung is judged by the one before it as well",
+                "make the dwell as long as the window",
+            )
 
 
 def check_limits(spec: RuleSpec, program: Program, findings: Findings) -> None:

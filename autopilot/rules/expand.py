@@ -114,12 +114,12 @@ def _phases(short: FailoverShort) -> list[dict[str, Any]]:
 
 
 def _to_trial(back: ReturnSpec) -> dict[str, Any]:
-    way: dict[str, Any] = {
-        "to": "Trial",
-        "when": "primary_ready >= 1",
-        "after": str(back.backoff) if back.backoff else DEFAULT_BACKOFF,
-    }
-    return {**way, "approve": True} if back.gate == "manual" else way
+    way: dict[str, Any] = {"to": "Trial", "when": "primary_ready >= 1"}
+    if back.gate == "manual":
+        # Whoever opens the gate has waited for what matters.
+        wait = {"after": str(back.backoff)} if back.backoff else {}
+        return {**way, **wait, "approve": True}
+    return {**way, "after": str(back.backoff) if back.backoff else DEFAULT_BACKOFF}
 
 
 def _blind(back: ReturnSpec) -> timedelta:

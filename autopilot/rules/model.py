@@ -118,7 +118,8 @@ class ReturnSpec(Model):
     good: Text | None = None
     """What the primary alone must be like; `primary_errors < 1%` unless told."""
     backoff: WaitFor | None = None
-    """How long to wait before a trial, doubled by each failed one; 1m..30m unless told."""
+    """How long to wait before a trial, doubled by each failed one. Unless told 1m..30m,
+    or none where a person opens the gate."""
 
 
 class FailoverShort(Model):

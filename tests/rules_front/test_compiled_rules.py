@@ -101,7 +101,8 @@ def test_a_failover_written_short_has_a_way_there_and_a_way_back() -> None:
 def test_a_failover_that_returns_by_hand_waits_for_a_person() -> None:
     text = FAILOVER[: FAILOVER.index("    return:")].replace(" || p99 > 800ms", "")
     made = program(text + "    return: manual\n")
-    assert made.phases["Standby"].judged.transitions[0].approve
+    (way,) = made.phases["Standby"].judged.transitions
+    assert way.approve and way.after is None
     assert not program(text).phases["Standby"].judged.transitions[0].approve
 
 
@@ -303,3 +304,12 @@ def test_every_rule_of_the_documentation_is_valid() -> None:
     assert len(blocks) == 2
     for block in blocks:
         assert program(block if "kind:" in block else HEAD + block).phases
+
+
+def test_a_dwell_that_is_shorter_than_what_judges_it_is_noted() -> None:
+    def notes(dwell: str) -> list[str]:
+        (document,) = rules_in(FAILOVER.replace("dwell: 30s", f"dwell: {dwell}"), "it.yaml", [])
+        return [str(note) for note in analyse(document).notes]
+
+    assert notes("30s") == notes("2m") == []
+    assert "primary_errors looks back 30s, beyond a dwell of 10s" in notes("10s")[0]
