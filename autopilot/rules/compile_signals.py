@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from autopilot.rules.model_signals import DEFAULT_WINDOW, FIELDS, SORTS
@@ -104,13 +105,17 @@ def unit_of(signal: SignalSpec) -> Unit:
 
 def _check_name(name: str, path: Path, findings: Findings) -> None:
     """A name is good if a condition can read it."""
-    try:
-        good = len(name) <= 63 and list(Condition.compile(name, {name: Unit.BOOL}).reads) == [name]
-    except ConditionError:
-        good = False
-    if not good or name.partition(".")[0] == "ladder":
+    if not _readable(name) or name.partition(".")[0] == "ladder":
         hint = "write it like p99 or primary_errors"
         findings.wrong(path, f"{name[:63]!r} is no name that a condition can read", hint)
+
+
+@lru_cache(4096)
+def _readable(name: str) -> bool:
+    try:
+        return len(name) <= 63 and [*Condition.compile(name, {name: Unit.BOOL}).reads] == [name]
+    except ConditionError:
+        return False
 
 
 def _check_fields(signal: SignalSpec, path: Path, findings: Findings) -> bool:
