@@ -45,7 +45,7 @@ def value_of(said: Any, unit: Unit) -> float | None:
     if found and not found["unit"] and float(found["number"]) == 0:
         return 0.0
     if not found or found["unit"] not in suffixes:
-        raise ValueError(f"{str(said)[:40]!r} is no value {unit.said}; write it like {_like(unit)}")
+        raise ValueError(f"{str(said)[:40]!r} isn't {unit.kind}; write it like {_like(unit)}")
     number = float(found["number"]) * suffixes[found["unit"]] * unit.per_base
     if not math.isfinite(number):
         raise ValueError(f"{str(said)[:40]!r} is too large; write it like {_like(unit)}")

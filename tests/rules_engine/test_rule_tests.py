@@ -133,9 +133,9 @@ def test_a_phase_that_must_never_be_entered_is_told_with_its_cause(tmp_path: Pat
 
 WRONG = [
     ({"steps": [{"at": "0s", "p98": "2s"}]}, "steps[0].p98: there is no signal 'p98'", "'p99'"),
-    ({"signals": {"p99": "2"}}, "signals.p99: '2' is no value in ms", "write it like 800ms"),
+    ({"signals": {"p99": "2"}}, "signals.p99: '2' isn't a time", "write it like 800ms"),
     ({"signals": {"alarm": "6%"}}, "signals.alarm: '6%' is neither", "true, false or _"),
-    ({"signals": {"p99": "2s*4"}}, "signals.p99: '2s*4' is no value", "like 800ms"),
+    ({"signals": {"p99": "2s*4"}}, "signals.p99: '2s*4' isn't a time", "like 800ms"),
     ({"signals": {"p99": "2s 2sx"}}, "signals.p99: '2sx' is no value", "like 800msx12"),
     ({"signals": {"p99": ""}}, "signals.p99: is empty", "800msx12"),
     ({"signals": {"p99": "2sx999999"}}, "signals.p99: is longer than", "interval"),
