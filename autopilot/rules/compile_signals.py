@@ -177,6 +177,8 @@ def _ask(name: str, signal: SignalSpec, asker: Asker) -> BoundQuery | Ready:
         callers=signal.from_ or asker.target.callers,
         reporter=signal.reporter or "source",
         ago=signal.ago or "",
+        # A trial behind a shed, or a shed that grows, would judge by its own 503s.
+        answered=bool(service),
         interval=asker.interval,
         source=asker.source,
     )

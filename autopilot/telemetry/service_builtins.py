@@ -73,6 +73,7 @@ class Narrowed(Asking, total=False):
         callers: Only requests of callers with one of these `app` labels.
         reporter: Whose proxies report: the callers' (`source`) unless told.
         ago: The value of then; at most a year. Empty or zero for now.
+        answered: Only what the services themselves answered, or failed to; see `service_family`.
     """
 
     window: str | timedelta
@@ -81,6 +82,7 @@ class Narrowed(Asking, total=False):
     callers: Sequence[str]
     reporter: Literal["source", "destination"]
     ago: str | timedelta
+    answered: bool
 
 
 def service_query(
@@ -200,6 +202,7 @@ def _family(measure: Measure, how: Narrowed, narrowed: tuple[str, ...]) -> Servi
         offset=durations.render(ago) if ago else "",
         ago=ago.total_seconds(),
         narrowed=narrowed,
+        answered=how.get("answered", False),
     )
 
 

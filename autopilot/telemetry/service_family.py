@@ -10,6 +10,10 @@ adds nothing to a sum, and doesn't make it unknown.
 A time-out is a 504, a gRPC DEADLINE_EXCEEDED, or Envoy's own response flag UT, which it sets when
 the route's time-out ends a request. At the destination such a request shows as 0 with DC, like any
 caller that hangs up, and isn't told apart there.
+
+What a service itself answered is without what the callers' proxies did in its name: aborted (FI,
+as shedding a share does), refused beyond a limit on connections (UO); a latency, also without what
+they delayed (DI). No ready endpoint (UH) and a refused connection (UF) are the service's own doing.
 """
 
 from __future__ import annotations
@@ -57,6 +61,8 @@ class ServiceFamily:
         offset: How long ago, in PromQL's spelling; empty for now.
         ago: The same in seconds.
         narrowed: The labels that targets are narrowed by.
+        answered: Only what the services themselves answered, or failed to: not what the callers'
+            proxies aborted or held back on purpose.
     """
 
     query: str
@@ -68,6 +74,7 @@ class ServiceFamily:
     offset: str = ""
     ago: float = 0.0
     narrowed: tuple[str, ...] = ()
+    answered: bool = False
 
     @property
     def batch(self) -> int:
@@ -130,6 +137,9 @@ class ServiceFamily:
         ]
         wanted = _united(target.narrow for target in targets)
         matchers += [one_of(label, sorted(wanted[label])) for label in self.narrowed]
+        if self.answered:
+            ours = "FI|UO|DI" if self.measure == "latency" else "FI|UO"
+            matchers.append(f'response_flags!~"(.*,)?({ours})(,.*)?"')
         return ",".join(matchers)
 
     def _index(self, series: Sequence[Series]) -> dict[Key, list[Series]]:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tools_kit import autopilot
+from tools_kit import autopilot, rule
+
+from autopilot.rules.compile import compile_rule
+from autopilot.rules.program import Ready
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "rules"
 RULES = sorted(path for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith("_test"))
@@ -27,12 +30,12 @@ async def test_the_tests_of_every_example_pass(tmp_path: Path) -> None:
     assert (done.code, failed, found["problems"]) == (0, [], [])
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda path: path.stem)
-def test_every_example_has_its_tests_and_its_line_in_the_readme(rule: Path) -> None:
-    tests = yaml.safe_load(rule.with_name(f"{rule.stem}_test.yaml").read_text())
-    assert tests["rules"] == rule.name
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_every_example_has_its_tests_and_its_line_in_the_readme(path: Path) -> None:
+    tests = yaml.safe_load(path.with_name(f"{path.stem}_test.yaml").read_text())
+    assert tests["rules"] == path.name
     assert tests["tests"]
-    assert f"[{rule.name}]({rule.name})" in (EXAMPLES / "README.md").read_text()
+    assert f"[{path.name}]({path.name})" in (EXAMPLES / "README.md").read_text()
 
 
 def test_every_phase_of_every_example_is_entered_by_some_test() -> None:
@@ -50,3 +53,31 @@ def test_every_phase_of_every_example_is_entered_by_some_test() -> None:
     # The observing one's way back is tested with the failover that it would be.
     phases["cart-failover-dry"] -= {"Trial"}
     assert entered == phases
+
+
+def test_what_a_service_itself_answered_leaves_out_what_its_callers_proxies_aborted() -> None:
+    spec = {
+        "target": {"service": "reco"},
+        "signals": {
+            "errors": {"builtin": "errorRate"},
+            "own": {"builtin": "errorRate", "backend": "reco"},
+            "p99": {"builtin": "latency", "backend": "reco"},
+        },
+        "phases": [
+            {
+                "name": "A",
+                "initial": True,
+                "transitions": [{"to": "B", "when": "errors > 5% || own > 5% || p99 > 1s"}],
+            },
+            {"name": "B", "actions": [{"timeout": {"duration": "1s"}}]},
+        ],
+    }
+    signals = compile_rule(rule("own", spec)).signals
+    asked = {
+        name: one.source.promql
+        for name, one in signals.items()
+        if not isinstance(one.source, Ready)
+    }
+    assert "response_flags!~" not in asked["errors"]
+    assert 'response_flags!~"(.*,)?(FI|UO)(,.*)?"' in asked["own"]
+    assert 'response_flags!~"(.*,)?(FI|UO|DI)(,.*)?"' in asked["p99"]
