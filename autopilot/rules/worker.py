@@ -161,11 +161,10 @@ class _Look:
 
     def _enter(self, found: Advanced) -> Result[Any]:
         program, entered = self._program, found.state.phase
-        status: dict[str, Any] = {
-            "machine": found.state.to_status(),
-            "would_be": None,
-            **view.people(program, found.state, self._seen, view.ways(program, entered)),
-        }
+        status: dict[str, Any] = {"machine": found.state.to_status(), "would_be": None}
+        if (self._res.status.machine or {}).get("phase") != entered:
+            # Tried again and again, a move that can't be made yet tells people of itself once.
+            status |= view.people(program, found.state, self._seen, view.ways(program, entered))
         result: Result[Any] = Result.to(
             entered,
             actions=found.wanted,
@@ -180,7 +179,9 @@ class _Look:
     def _stay(self, found: Advanced, kept: Kept, *, started: bool) -> Result[Any]:
         program, res = self._program, self._res
         stored = State.from_status(res.status.machine, res.phase)
-        matters = started or found.climbed or found.state.worth_keeping(stored)
+        # A move that was decided on and could not be made must not be taken up by another process.
+        elsewhere = (res.status.machine or {}).get("phase", res.phase) != res.phase
+        matters = started or elsewhere or found.climbed or found.state.worth_keeping(stored)
         if not matters and view.knows_other(res.status, program, self._seen):
             matters = kept.shown is None or self._now - kept.shown >= SHOWN_EVERY
             kept.shown = self._now if matters else kept.shown

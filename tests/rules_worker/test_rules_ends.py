@@ -17,6 +17,7 @@ from worker_kit import (
     status,
     weights,
     world,
+    writes,
 )
 
 Fly = Any
@@ -165,6 +166,27 @@ async def test_the_second_takes_over_once_the_first_lets_go(fly: Fly) -> None:
         assert phase(f, "second") == "Standby"
         assert condition(f, "Conflict", "second") == {}
         assert weights(f)["checkout-standby"] == 100
+
+
+async def test_a_move_that_could_not_be_made_is_not_made_later_when_its_reason_is_gone(
+    fly: Fly,
+) -> None:
+    async with fly() as f:
+        await failed_over(f)
+        f.apply(simple("second"))
+        await f.advance("15s")
+        assert status(f, "second")["machine"]["phase"] == "Standby"
+        count = writes(f)
+        await f.advance("30s")
+        assert writes(f) == count, "a move that can't be made costs no call"
+        good(f)
+        await f.advance("1s")
+        assert status(f, "second")["machine"]["phase"] == "Normal"
+        await f.restart()
+        await f.advance("1m")
+        assert phase(f, "second") == "Normal"
+        assert weights(f) == {"checkout": 100}
+        assert condition(f, "Conflict", "second") == {}
 
 
 async def test_a_field_that_somebody_changes_again_and_again_is_contested(fly: Fly) -> None:
