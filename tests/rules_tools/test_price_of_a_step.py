@@ -87,8 +87,8 @@ def flown(
     events = [
         (begins + source.phase + n * scrape, "scrape") for n in range(int((ends - begins) / scrape))
     ]
-    first = begins + rng.uniform(0, interval)
-    due, state, last = first, State("A", Memory("A")), None
+    last: float | None = None
+    due, state = begins + rng.uniform(0, interval), State("A", Memory("A"))
     events.sort()
     while due < ends:
         while events and events[0][0] <= due:
