@@ -15,9 +15,9 @@ class HostTaken(TerminalError):
 
     def __init__(self, host: str, holder: str) -> None:
         super().__init__(
-            f"{holder} already routes {host}: two for one host would fight, and changing one that "
-            "belongs to others isn't supported yet (overlays come later); delete it, or let go of "
-            "the host"
+            f"{holder} already routes {host}: two for one host would fight, and a split makes one "
+            "of its own; delete it, let go of the host, or share its requests by a rule, which "
+            "changes the one that is there"
         )
         self.host = host
         self.holder = holder

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.actions import Action
     from autopilot.mesh.steps import Plan
+    from autopilot.overlay.execute import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,21 @@ class Snapshot:
         return [body for body in found if body["metadata"].get("namespace") == namespace]
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would become of one object.
+
+    Attributes:
+        target: The object.
+        before: As observed; None where it would be made.
+        after: As it would be, marks and all.
+    """
+
+    target: Target
+    before: Body | None
+    after: Body
+
+
 class Provider(Protocol):
     """One mesh."""
 
@@ -136,4 +152,10 @@ class Provider(Protocol):
             now: For marks.
             ending: See `Ending`; none of the actions is wanted then.
         """
+        ...
+
+    def preview(
+        self, owner: Owner, actions: Sequence[Action], world: World, now: datetime
+    ) -> list[Preview]:
+        """What overlays would make of each object, for people; nothing is written."""
         ...

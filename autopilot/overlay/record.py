@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from autopilot.kube.marks import OVERLAID, OVERLAID_OWNERS, OVERLAY
@@ -198,8 +199,9 @@ def read(body: Body) -> Marks:
     return Marks(tuple(reading.overlays), tuple(reading.broken), reading.owners, labelled)
 
 
+@lru_cache(maxsize=4096)
 def parse(short: str, text: str) -> Overlay:
-    """One overlay from its annotation.
+    """One overlay from its annotation; it is read far more often than it changes.
 
     Raises:
         ValueError, KeyError, TypeError, RecursionError: It makes no sense.

@@ -23,6 +23,7 @@ from autopilot.mesh.istio.destinations import divided
 from autopilot.mesh.istio.provider import Istio
 from autopilot.mesh.steps import MakeBase, Plan, PutOverlay
 from autopilot.overlay.errors import Foreign
+from autopilot.sandbox.mesh import check
 
 if TYPE_CHECKING:
     from autopilot.kube.client import Body
@@ -350,6 +351,40 @@ def test_a_host_without_a_virtual_service_gets_a_neutral_one_first() -> None:
         )
     }
     assert targets == {"demo", "other"}
+
+
+def test_one_for_gateways_alone_is_overlaid_and_callers_in_the_mesh_get_a_base() -> None:
+    edge = routed({"route": [to("web")]}, name="edge", gateways=["shop/edge"])
+    previews = Istio().preview(owner(), [shift(100)], world(edge), NOW)
+    assert {each.target.name for each in previews} == {"edge", "autopilot-web"}
+
+
+def test_the_sandbox_carries_out_all_that_is_written() -> None:
+    seen = world(routed({"name": "main", "route": [to("web")]}), rules=(ruled(),))
+    where = Where("web", callers=("cart",))
+    everything = (
+        shift(30),
+        Timeout(WEB, timedelta(seconds=1)),
+        Retry(where, 2, timedelta(milliseconds=100), "5xx"),
+        Mirror(WEB, "shadow"),
+        Fault(where, abort_status=503, delay=timedelta(seconds=1)),
+        Shed(WEB, {"x": ("a",)}, retry_after=timedelta(seconds=1)),
+        Shed(WEB, {"x": ("b",)}, share=10),
+        OutlierDetection(WEB, max_connections=1, localities={"a": "b"}),
+    )
+    assert not planned(seen, *everything).refused
+    previews = Istio().preview(owner(), everything, seen, NOW)
+    assert [each.target.kind.kind for each in previews] == ["VirtualService", "DestinationRule"]
+    for each in previews:
+        assert check.problems(each.after) == []
+        assert check.unsupported(each.after) == []
+
+
+def test_a_shift_says_how_much_it_moves() -> None:
+    seen = world(routed({"route": [to("web")]}))
+    (step,) = planned(seen, shift(30)).steps
+    assert isinstance(step, PutOverlay)
+    assert (step.moves, step.moved) == ("forward", 30.0)
 
 
 def test_nothing_is_made_for_a_service_that_is_not_there() -> None:

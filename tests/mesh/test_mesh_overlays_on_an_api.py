@@ -322,7 +322,7 @@ async def test_killed_after_any_write_a_new_process_ends_the_same(
     """Put, base and undo; `vanished`: whoever starts again wants nothing any more."""
     written = 0
     for budget in range(60):
-        doomed = Runtime(Mortal(client, budget))  # type: ignore[arg-type]
+        doomed = Runtime(Mortal(client, budget))
         try:
             await doomed.sync(*EVERYTHING)
             await doomed.sync()

@@ -74,6 +74,11 @@ def routing(virtual_services: Iterable[Body], host: str) -> Iterator[Body]:
             yield body
 
 
+def in_mesh(body: Body) -> bool:
+    """Whether a VirtualService is for callers within the mesh, not for gateways alone."""
+    return "mesh" in ((body.get("spec") or {}).get("gateways") or ["mesh"])
+
+
 def exported(body: Body, namespace: str) -> bool:
     """Whether an object is in force for callers in a namespace."""
     home = body["metadata"].get("namespace", "")

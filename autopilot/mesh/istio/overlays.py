@@ -23,9 +23,10 @@ from autopilot.mesh.istio.base import (
 )
 from autopilot.mesh.istio.destination_rule import lay_rule, rule_for
 from autopilot.mesh.istio.draft import Draft
-from autopilot.mesh.istio.hosts import exported, qualify, routing, service_of
+from autopilot.mesh.istio.hosts import exported, in_mesh, qualify, routing, service_of
 from autopilot.mesh.istio.readiness import SERVICES
 from autopilot.mesh.istio.virtual_service import Ask, Layers
+from autopilot.mesh.provider import Preview
 from autopilot.mesh.steps import MakeBase, Plan, TakeBack
 from autopilot.overlay.base import is_base, is_new
 from autopilot.overlay.errors import Held
@@ -42,21 +43,6 @@ if TYPE_CHECKING:
     from autopilot.mesh.actions import Overlaid
     from autopilot.mesh.provider import Ending, Owner, World
     from autopilot.mesh.steps import Step
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What would become of one object.
-
-    Attributes:
-        target: The object.
-        before: As observed; None where it would be made.
-        after: As it would be, marks and all.
-    """
-
-    target: Target
-    before: Body | None
-    after: Body
 
 
 def plan_overlays(
@@ -142,6 +128,7 @@ class _Drawing:
     def __init__(self, owner: Owner, world: World, now: datetime) -> None:
         self.drawn = Drawn()
         self._owner = owner
+        self._name = json.dumps(owner.name, ensure_ascii=False)
         self._world = world
         self._now = now
 
@@ -157,7 +144,7 @@ class _Drawing:
             for body in found:
                 chosen[_key(body)] = body
                 wants.setdefault(_key(body), []).append(wanted)
-            if any(exported(body, namespace) for body in found):
+            if any(exported(body, namespace) and in_mesh(body) for body in found):
                 continue
             if self._exists(namespace, service):
                 body = base_virtual_service(namespace, service)
@@ -179,10 +166,9 @@ class _Drawing:
         chosen: dict[str, Body] = {}
         for wanted in self._by_host(actions):
             namespace, service = service_of(wanted.host, wanted.home)
-            mine = [body for body in bodies if _holds(body, self._owner)]
-            body = rule_for(mine, wanted.host, namespace) or rule_for(
-                bodies, wanted.host, namespace
-            )
+            # What holds an overlay of ours already stays the one, whatever came beside it.
+            body = rule_for(filter(self._holds, bodies), wanted.host, namespace)
+            body = body or rule_for(bodies, wanted.host, namespace)
             if body is not None:
                 chosen[_key(body)] = body
             elif self._exists(namespace, service):
@@ -215,7 +201,12 @@ class _Drawing:
 
     def _exists(self, namespace: str, service: str) -> bool:
         """Whether a service is there, as far as it can be told; nothing is made for none."""
-        services = self._world.objects(SERVICES, namespace)
+        try:
+            services = self._world.objects(SERVICES, namespace)
+        except CacheUnavailable as error:
+            # What is undone elsewhere mustn't wait for it.
+            self.drawn.refused.append(error)
+            return False
         names = {each["metadata"]["name"] for each in services or ()}
         # Of other namespaces the caches may hold nothing.
         unknown = services is None or (namespace != self._owner.namespace and not names)
@@ -225,6 +216,14 @@ class _Drawing:
             return False
         return True
 
+    def _holds(self, body: Body) -> bool:
+        """Whether an object has overlays of this holder; most are told by a look at the text."""
+        notes = body["metadata"].get("annotations") or {}
+        if not any(key.startswith(OVERLAY) and self._name in notes[key] for key in notes):
+            return False
+        holder = self._owner.holder
+        return any(holder.succeeds(each.holder) for each in read(body).overlays)
+
     def _ours(
         self, kind: ResourceType, bodies: Iterable[Body], chosen: dict[str, Body]
     ) -> Iterable[Body]:
@@ -232,7 +231,7 @@ class _Drawing:
         for body in bodies:
             if _key(body) in chosen or body["metadata"].get("deletionTimestamp"):
                 continue
-            if _holds(body, self._owner):
+            if self._holds(body):
                 yield body
             elif _left_over(body, self._now):
                 target = Target.of(kind, body)
@@ -257,15 +256,6 @@ def _owned(draft: Draft, wants: Sequence[Wanted]) -> bool:
 
 def _key(body: Body) -> str:
     return f"{body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
-
-
-def _holds(body: Body, owner: Owner) -> bool:
-    """Whether an object has overlays of this holder; most are told by a look at the text."""
-    notes = body["metadata"].get("annotations") or {}
-    name = json.dumps(owner.name, ensure_ascii=False)
-    if not any(key.startswith(OVERLAY) and name in text for key, text in notes.items()):
-        return False
-    return any(owner.holder.succeeds(each.holder) for each in read(body).overlays)
 
 
 def _left_over(body: Body, now: datetime) -> bool:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from autopilot.mesh.actions import Action
-    from autopilot.mesh.istio.overlays import Preview
-    from autopilot.mesh.provider import Ending
+    from autopilot.mesh.provider import Ending, Preview
 
 _READ = ("get", "list", "watch")
 

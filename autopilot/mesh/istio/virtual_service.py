@@ -9,26 +9,26 @@ copied: an undo of the original must be one of the copy too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autopilot.base.errors import AutopilotError
 from autopilot.kube.ownership import describe
 from autopilot.mesh.actions import Fault, Mirror, Retry, Shed, Shift, Timeout
-from autopilot.mesh.errors import WouldStarve
 from autopilot.mesh.istio.change import Change, Site
 from autopilot.mesh.istio.draft import ROUTES, is_inserted, put
 from autopilot.mesh.istio.faults import fault_of, mirror_of
+from autopilot.mesh.istio.leaving import Still, leaving
 from autopilot.mesh.istio.resilience import retry_of, timeout_of
 from autopilot.mesh.istio.scope import name_of
 from autopilot.mesh.istio.shed import share_of, shed_route, words_of
-from autopilot.mesh.istio.shift import FIELD, shift_of, starves
+from autopilot.mesh.istio.shift import shift_of
 from autopilot.overlay.errors import Foreign, Held
 from autopilot.overlay.locate import Locator, routes_of
-from autopilot.overlay.values import ABSENT, at, overlap, path_of, same
+from autopilot.overlay.values import at, overlap, path_of, same
 from autopilot.overlay.wish import Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from autopilot.kube.client import Body
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from autopilot.mesh.istio.draft import Draft, Route
     from autopilot.mesh.provider import World
     from autopilot.mesh.steps import Moves
-    from autopilot.overlay.record import Effect, Holder, Overlay
+    from autopilot.overlay.record import Effect, Holder
+    from autopilot.overlay.values import Path
 
 CALLERS, HAZARD, SHED = "callers", "callers-hazard", "shed"
 """What inserted routes are for; a part of their names, and the action of their records."""
@@ -79,13 +80,16 @@ class Layers:
 
     def lay(self) -> None:
         """Add all steps to the draft."""
-        hazards, protections = self._ending()
-        self._draft.take_back(hazards)
+        site = self._site(self._draft.namespace)
+        gone = leaving(self._draft, self._wanted(), site, keep=self._ask.keep)
+        self.kept = gone.kept
+        self._draft.refused += gone.refused
+        self._draft.take_back(gone.hazards)
         ordered = sorted(self._aims.fields, key=lambda aim: _rank(aim.action))
         for aim in ordered:
             if not aim.action.hazard:
                 self._put(aim)
-        self._draft.take_back(protections)
+        self._draft.take_back(gone.protections)
         for group in self._aims.scoped:
             if lasting := [aim for aim in group if not aim.action.hazard]:
                 self._insert(lasting, CALLERS, "protection")
@@ -98,56 +102,13 @@ class Layers:
             if passing := [aim for aim in group if aim.action.hazard]:
                 self._insert(passing, HAZARD, "hazard")
 
-    # -- what goes ----------------------------------------------------------------------------
-
-    def _ending(self) -> tuple[list[Overlay], list[Overlay]]:
-        """The holder's overlays that aren't wanted any more: hazards, and protections."""
-        draft = self._draft
-        places = {(a.action.name, (*path_of(ROUTES), a.route.index)) for a in self._aims.fields}
+    def _wanted(self) -> Still:
+        routes: Path = path_of(ROUTES)
+        places = {(aim.action.name, (*routes, aim.route.index)) for aim in self._aims.fields}
         names = {self._name(aim, SHED) for aim in self._aims.sheds}
         for aim in (aim for group in self._aims.scoped for aim in group):
             names.add(self._name(aim, HAZARD if aim.action.hazard else CALLERS))
-        gone = [
-            overlay
-            for overlay in draft.own
-            if (
-                overlay.locator.name not in names
-                if overlay.inserted
-                else (overlay.action, draft.placed(overlay)) not in places
-            )
-        ]
-        hazards = [overlay for overlay in gone if overlay.effect == "hazard"]
-        lasting = [overlay for overlay in gone if overlay.effect != "hazard"]
-        if self._ask.keep:
-            words = (f"{draft.target}: {o.action} on {o.locator} stays" for o in lasting)
-            self.kept += words
-            return hazards, []
-        return hazards, [overlay for overlay in lasting if self._may_go(overlay, gone)]
-
-    def _may_go(self, overlay: Overlay, gone: Collection[Overlay]) -> bool:
-        now, then = self._entries(overlay, gone)
-        problem = starves(now, then, self._site(self._draft.namespace)) if now and then else None
-        if problem:
-            self._draft.refused.append(WouldStarve(f"{self._draft.target}: {problem}", after=1.0))
-        return problem is None
-
-    def _entries(self, overlay: Overlay, gone: Collection[Overlay]) -> tuple[Any, Any]:
-        """Where its requests go, and where they would go without it."""
-        draft = self._draft
-        place = draft.placed(overlay)
-        if place is None:
-            return None, None
-        if not overlay.inserted:
-            there = at(draft.body, (*place, *path_of(FIELD)))
-            holds = FIELD in overlay.fields and same(there, overlay.holds(FIELD))
-            return (there, overlay.was(FIELD)) if holds else (None, None)
-        now = at(draft.body, (*place, *path_of(FIELD)))
-        after = next((r for r in draft.routes() if r.index > int(place[-1])), None)
-        if now is ABSENT or after is None:
-            return None, None
-        ending = {each.id for each in gone}
-        left = after.pristine if any(o.id in ending for o in after.overlays) else after.present
-        return now, left.get("route")
+        return Still(places, names)
 
     # -- fields -------------------------------------------------------------------------------
 
