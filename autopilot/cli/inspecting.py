@@ -80,7 +80,8 @@ async def _found(reader: Reader, access: Access, service: Body) -> Found:
     return Found(
         service=service,
         bodies=bodies,
-        resources=resources.result(),
+        resources=resources.result()[0],
+        kinds=resources.result()[1],
         namespace=space.result(),
         halt=halt.result(),
         samples=signals.result(),
@@ -94,12 +95,18 @@ async def halted(reader: Reader) -> Body | None:
     return await reader.tried("halt", call)
 
 
-async def resources_of(reader: Reader, home: str) -> list[Body]:
-    """Rules, and resources of every other kind that autopilot's runtime works on."""
+async def resources_of(reader: Reader, home: str) -> tuple[list[Body], frozenset[str]]:
+    """Rules, and resources of every other kind that autopilot's runtime works on.
+
+    Returns:
+        The resources, and the kinds of which these are all.
+    """
     kinds = await kinds_of_ours(reader)
     async with asyncio.TaskGroup() as tasks:
-        lists = [tasks.create_task(reader.everywhere(kind, home)) for kind in kinds]
-    return [body for task in lists for body in task.result() or ()]
+        lists = {kind: tasks.create_task(reader.everywhere(kind, home)) for kind in kinds}
+    bodies = [body for task in lists.values() for body in task.result() or ()]
+    whole = (kind.kind for kind in kinds if kind.qualified not in reader.unknown)
+    return bodies, frozenset(whole)
 
 
 async def kinds_of_ours(reader: Reader) -> list[ResourceType]:

@@ -13,7 +13,7 @@ from autopilot.kube.kinds import KNOWN
 from autopilot.kube.marks import ALLOW_FROM, OPT_OUT
 from autopilot.overlay.halting import read_order
 from autopilot.rules.inspect_about import about
-from autopilot.rules.inspect_holds import holds_on, scaled_on
+from autopilot.rules.inspect_holds import forsaken, holds_on, scaled_on
 from autopilot.rules.inspect_model import Guards, Inspection, ServiceSeen, SignalSeen, Workload
 from autopilot.rules.inspect_routes import (
     calls,
@@ -42,6 +42,7 @@ class Found:
         service: The Service.
         bodies: By kind; one that is left out couldn't be fetched.
         resources: Rules, canaries and whatever else of autopilot's has phases.
+        kinds: The kinds of which all are among them.
         namespace: The service's Namespace; None where it couldn't be fetched.
         halt: The ConfigMap of a halt; None where there is none.
         samples: Signals by name, each with its unit (`verdict.units`).
@@ -51,6 +52,7 @@ class Found:
     service: Body
     bodies: Mapping[ResourceType, Sequence[Body]] = field(default_factory=dict)
     resources: Sequence[Body] = ()
+    kinds: frozenset[str] = frozenset()
     namespace: Body | None = None
     halt: Body | None = None
     samples: Mapping[str, tuple[Sample, str]] = field(default_factory=dict)
@@ -81,6 +83,7 @@ def inspect(found: Found, now: datetime) -> Inspection:
     ]
     held = holds_on([*near, *rules])
     held += [hold for body in behind if (hold := scaled_on(body)) is not None]
+    held = forsaken(held, {body["metadata"]["uid"] for body in found.resources}, found.kinds)
     holders: dict[str, list[str]] = {}
     for hold in held:
         what = holders.setdefault(hold.holder, [])
@@ -98,7 +101,7 @@ def inspect(found: Found, now: datetime) -> Inspection:
         calls=tuple(calls(virtual, selector)) if selector else (),
         policies=tuple(policies(rules, namespace, name)),
         workloads=workloads,
-        holds=tuple(hold for hold in held),
+        holds=tuple(held),
         about=tuple(
             about(found.resources, (namespace, name), [each.name for each in workloads], holders)
         ),

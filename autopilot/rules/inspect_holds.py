@@ -5,7 +5,7 @@ Read from the marks on the objects themselves; a status is only a copy of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.timestamps import parse_time
@@ -18,7 +18,7 @@ from autopilot.overlay.values import ABSENT, at, canonical, path_of, same
 from autopilot.rules.inspect_words import destinations_text, route_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
     from autopilot.kube.client import Body
@@ -60,6 +60,7 @@ class Hold:
         where: Which route, for people; empty for the object itself.
         fields: What it holds.
         problem: Why it can't be undone as it should; empty where it can.
+        uid: The holder's; empty where the mark says none.
     """
 
     object: str
@@ -71,6 +72,7 @@ class Hold:
     where: str = ""
     fields: tuple[HeldField, ...] = ()
     problem: str = ""
+    uid: str = ""
 
 
 def holds_on(bodies: Iterable[Body]) -> list[Hold]:
@@ -94,7 +96,27 @@ def scaled_on(deployment: Body) -> Hold | None:
         effect="protection",
         since=parse_time(mark.at),
         fields=(count,),
+        uid=mark.holder.uid,
     )
+
+
+def forsaken(holds: Iterable[Hold], alive: Collection[str], kinds: Collection[str]) -> list[Hold]:
+    """The holds, with a problem on those whose holder is gone.
+
+    Args:
+        holds: What is held.
+        alive: The uids of all resources of these kinds.
+        kinds: The kinds whose resources are known.
+    """
+    found = []
+    for hold in holds:
+        kind, _, name = hold.holder.partition(" ")
+        gone = bool(hold.uid) and kind in kinds and hold.uid not in alive
+        undo = "the sweep undoes it"
+        if hold.effect == "protection":
+            undo = f"`autopilot halt --restore {kind}/{name}` gives it back"
+        found.append(replace(hold, problem=f"its holder is gone; {undo}") if gone else hold)
+    return found
 
 
 def owner_of(body: Body) -> str:
@@ -140,6 +162,7 @@ def _hold(body: Body, overlay: Overlay, places: Places) -> Hold:
         where=_where(overlay),
         fields=tuple(fields),
         problem=problem,
+        uid=overlay.holder.uid,
     )
 
 

@@ -270,6 +270,28 @@ async def test_a_policys_hold_and_a_mark_that_makes_no_sense_are_shown(
     assert "makes no sense" in broken.problem
 
 
+async def test_a_hold_whose_holder_is_gone_says_how_it_is_given_back(
+    client: HttpKubeClient, hands: Hands
+) -> None:
+    main = {"name": "main", "route": [to("checkout")]}
+    target = await on(client, VIRTUAL, virtual_service("checkout", main))
+    await put(hands, target, shifted())
+    live = await client.get(VIRTUAL, "checkout", "shop")
+    bodies = {VIRTUAL: [live]}
+    problems = [
+        inspect(Found(service("checkout"), bodies, resources, frozenset(kinds)), NOW)
+        .holds[0]
+        .problem
+        for resources, kinds in (
+            ([], ["Rule"]),
+            ([], []),
+            ([{**rule(), "metadata": {**rule()["metadata"], "uid": "uid-rule"}}], ["Rule"]),
+        )
+    ]
+    assert "autopilot halt --restore Rule/shop/checkout-failover" in problems[0]
+    assert problems[1:] == ["", ""]
+
+
 async def _shop(client: HttpKubeClient, hands: Hands) -> None:
     for kind, made in (
         (KNOWN["services"], service("checkout")),
