@@ -132,6 +132,21 @@ async def test_a_time_out_is_a_504_a_flag_or_a_grpc_deadline_and_counts_once(
     await until(source, about("timeouts"), lambda s: abs((s.value or 0) - 0.4) < 0.03)
 
 
+async def test_what_a_service_itself_answered_is_without_what_proxies_did_in_its_name(
+    source: PrometheusSource, traffic: Traffic
+) -> None:
+    traffic["web"] = {"count": 4, "response_flags": "-"}
+    traffic["web#shed"] = {"count": 2, "response_code": "503", "response_flags": "FI"}
+    traffic["web#full"] = {"count": 2, "response_code": "503", "response_flags": "UO,URX"}
+    traffic["web#late"] = {"count": 2, "ms": 800, "response_flags": "DI"}
+    traffic["web#gone"] = {"count": 2, "response_code": "503", "response_flags": "UH"}
+    await until(source, about("errors"), lambda s: abs((s.value or 0) - 6 / 12) < 0.03)
+    own = about("errors", answered=True)
+    await until(source, own, lambda s: abs((s.value or 0) - 2 / 8) < 0.03)
+    await until(source, about("latency"), lambda s: (s.value or 0) > 100)
+    await until(source, about("latency", answered=True), lambda s: 0 < (s.value or 0) <= 5)
+
+
 async def test_the_value_of_a_while_ago_is_of_then_and_not_stale(
     source: PrometheusSource, traffic: Traffic
 ) -> None:
