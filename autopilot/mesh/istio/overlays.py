@@ -260,7 +260,9 @@ def _key(body: Body) -> str:
 
 def _left_over(body: Body, now: datetime) -> bool:
     """Whether an undo was killed before its last write, or a base before its first overlay."""
-    labels = body["metadata"].get("labels") or {}
-    if OVERLAID not in labels or not read(body).ended:
+    meta = body["metadata"]
+    if OVERLAID not in (meta.get("labels") or {}):
+        return False
+    if any(key.startswith(OVERLAY) for key in meta.get("annotations") or {}):
         return False
     return not (is_base(body) and is_new(body, now))
