@@ -134,7 +134,7 @@ class _Pilot:
         self._script = script
         self._interval = max(program.interval.total_seconds(), 0.001)
         self._cursors = {name: Cursor(script.tracks.get(name, Track())) for name in program.signals}
-        self._approvals = sorted(script.approvals)
+        self._approvals = sorted(script.approvals, key=lambda one: one[0])
         self._opened = frozenset(program.phases) if program.observe else frozenset[str]()
         self._rails = Rails(program, script.epoch)
         self._reads = {name: _reads(plan) for name, plan in program.phases.items()}
@@ -174,8 +174,7 @@ class _Pilot:
         if found.entered is not None and not refused:
             self._use_up()
             return min(self._next_sample(now), self._next_change(now, [*self._cursors]))
-        change = self._next_change(now, self._reads[self._state.phase])
-        return min(change, self._timer(found, now, refused))
+        return min(self._next_news(now), self._timer(found, now, refused))
 
     def _timer(self, found: Advanced, now: float, refused: bool) -> float:
         """When the same values bring something."""
@@ -230,6 +229,19 @@ class _Pilot:
 
     def _next_sample(self, now: float) -> float:
         return _floor(now, self._interval) + self._interval
+
+    def _next_news(self, now: float) -> float:
+        """When a signal that the phase reads changes.
+
+        What becomes unknown stops clocks, which have then counted up to the sample before.
+        """
+        names = self._reads[self._state.phase]
+        change = self._next_change(now, names)
+        if change < NEVER and any(self._cursors[name].fades(change) for name in names):
+            before = _floor(change, self._interval)
+            before = before if before < change else before - self._interval
+            return before if before > now else change
+        return change
 
     def _next_change(self, now: float, names: Sequence[str]) -> float:
         return min((self._cursors[name].after(now) for name in names), default=NEVER)

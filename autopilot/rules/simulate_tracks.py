@@ -105,6 +105,11 @@ class Cursor:
         index = self._index + 1
         return self._times[index] if index < len(self._times) else NEVER
 
+    def fades(self, at: float) -> bool:
+        """Whether the next change is at that time, and to unknown."""
+        index = self._index + 1
+        return index < len(self._times) and self._times[index] == at and self._values[index] is None
+
     @property
     def why(self) -> str:
         """Why the present value isn't known, where that is told."""
