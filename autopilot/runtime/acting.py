@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autopilot.mesh.steps import Change, Step
     from autopilot.overlay.record import Overlay
     from autopilot.runtime.result import Ending
+    from autopilot.runtime.unchanged import Unchanged
 
 
 class CachedWorld:
@@ -63,6 +64,8 @@ class Acting:
         kind: The primary kind.
         operator: The operator's name.
         overlaid: The observed kinds, which may carry overlays.
+        unchanged: Remembers plans that change nothing; None where nobody says what a resource is
+            about.
     """
 
     provider: Provider
@@ -72,6 +75,7 @@ class Acting:
     kind: ResourceType
     operator: str
     overlaid: tuple[ResourceType, ...] = ()
+    unchanged: Unchanged | None = None
 
     def plan(self, body: Body, actions: Sequence[Action], ending: Ending = "") -> Plan:
         """The steps to the wanted set.
@@ -89,10 +93,13 @@ class Acting:
             str(metadata["uid"]),
             self.operator,
         )
-        now = self.clock.now()
-        if not ending:
-            return self.provider.plan(owner, actions, self.world, now)
-        return self.provider.plan(owner, actions, self.world, now, ending=ending)
+
+        def make() -> Plan:
+            return self.provider.plan(owner, actions, self.world, self.clock.now(), ending=ending)
+
+        return (
+            make() if self.unchanged is None else self.unchanged.plan(body, actions, ending, make)
+        )
 
     def kept(self, body: Body) -> list[tuple[Body, Overlay]]:
         """The protections that the resource holds on objects of others, by their marks.

@@ -17,6 +17,7 @@ from autopilot.overlay.execute import Hands
 from autopilot.runtime.acting import Acting, CachedWorld
 from autopilot.runtime.caches import Caches, Scope, bind
 from autopilot.runtime.served import NO_MACHINE, Served
+from autopilot.runtime.unchanged import Unchanged
 from autopilot.runtime.writes import Means, Writer
 
 if TYPE_CHECKING:
@@ -198,4 +199,5 @@ def _acting(
         definition.kind,
         definition.name,
         tuple(world),
+        Unchanged(definition.concerns, world, parts.clock) if definition.concerns else None,
     )

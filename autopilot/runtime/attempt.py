@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.guardrails.guard import Guarded
     from autopilot.runtime.inputs import Inputs
     from autopilot.runtime.record import Key, SyncRecord
+    from autopilot.runtime.resource import Resource
     from autopilot.runtime.result import Aside
     from autopilot.runtime.served import Commons, Memory, Served
     from autopilot.runtime.setbacks import Setback
@@ -103,9 +104,7 @@ class Attempt:
             TerminalError: The worker said so.
         """
         served, phase = self.served, self.phase
-        resource = resource_of(
-            served.definition, self.body, stored_phase(self.body) or phase.name, self.began.wall
-        )
+        resource = self._resource()
         worker = phase.worker
         if worker is None:
             raise TerminalError(f"phase {phase.name} has no worker")
@@ -134,6 +133,23 @@ class Attempt:
         self.record.enter = decision.enter
         self.record.reason, self.record.message = decision.reason, decision.message
         return decision
+
+    def _resource(self) -> Resource[Any, Any]:
+        """The typed view; that of the last sync where nothing of the resource has changed.
+
+        Raises:
+            Refused: The resource doesn't fit its models.
+        """
+        phase, meta = stored_phase(self.body), self.body["metadata"]
+        version = (str(meta.get("resourceVersion") or ""), phase)
+        known = self.memory.typed
+        if known is not None and known[0] == version and all(version):
+            return known[1]
+        made = resource_of(
+            self.served.definition, self.body, phase or self.phase.name, self.began.wall
+        )
+        self.memory.typed = (version, made)
+        return made
 
     async def write(self, decision: Decision) -> Decision:
         """Steps (1) to (3).

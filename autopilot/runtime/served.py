@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.notify import Notifier
     from autopilot.runtime.queue import WorkQueue
     from autopilot.runtime.record import Key, SyncRecord
+    from autopilot.runtime.resource import Resource
     from autopilot.runtime.settings import LiveSettings, RuntimeOptions
     from autopilot.runtime.workers import Workers
     from autopilot.runtime.writes import Writer
@@ -87,6 +88,7 @@ class Memory:
         hops: Phases entered in a row without staying in one.
         owed: Whether a tick is owed: the sync that it began was refused.
         input_missing: Whether the last sync lacked an input, so that a change of one may cure it.
+        typed: The resource as a worker last saw it, with the version and phase that it was then.
     """
 
     uid: str
@@ -98,6 +100,7 @@ class Memory:
     hops: int = 0
     owed: bool = False
     input_missing: bool = False
+    typed: tuple[tuple[str, str], Resource[Any, Any]] | None = None
 
 
 @dataclass(slots=True)

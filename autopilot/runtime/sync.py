@@ -49,7 +49,7 @@ def lost(attempt: Attempt) -> Decision | None:
         Refused: Where phases are the operator's own, only a person can tell which one is meant.
     """
     stored = stored_phase(attempt.body)
-    if not stored or attempt.phase_named(stored) is not None:
+    if not stored or attempt.machine.node(stored) is not None:
         return None
     known = ", ".join(node.name for node in attempt.machine.nodes)
     if attempt.served.definition.machine_of is None:

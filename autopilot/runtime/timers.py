@@ -66,8 +66,13 @@ def timer_after(
         interval: The operator's own, where the worker names none.
         stored: Whether a tick is kept in status at all.
     """
-    timer = _timer_after(decision, due=due, pending=pending, began=began, interval=interval)
-    return timer if stored else Timer(timer.at, ...)
+    if stored:
+        return _timer_after(decision, due=due, pending=pending, began=began, interval=interval)
+    # Nothing is counted in ticks there: each look sets the next one anew.
+    if decision.enter is not None and decision.after is None:
+        return Timer(None, ...)
+    after = interval if decision.after is None else max(decision.after, SHORTEST)
+    return Timer(began.monotonic + after.total_seconds(), ...)
 
 
 def _timer_after(
