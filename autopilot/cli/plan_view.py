@@ -11,7 +11,7 @@ from autopilot.rules.price import Situation
 from autopilot.rules.price_steps import costs, prices, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
@@ -90,19 +90,15 @@ def _phase(page: Page, plan: Planning, name: str, rps: float | None, scrape: flo
     for cost in costs(phase):
         page.fact("on purpose", cost, "yellow")
     situations = [*_situations(plan, rps, scrape)]
-    first = seen(plan.program, name, situations[0][1])
-    for n, each in enumerate(first):
+    told = [(rate, seen(plan.program, name, situation)) for rate, situation in situations]
+    for n, each in enumerate(told[0][1]):
         held = f" (and {each.holds})" if each.holds else ""
         page.line(f"to {each.to} when {each.when}{held}")
-        if not each.detections:
+        if each.detections:
+            _detections(page, [(rate, found[n]) for rate, found in told])
+        else:
             page.line("  errors don't decide it", "dim")
-        for rate, situation in situations if each.detections else ():
-            found = seen(plan.program, name, situation)[n]
-            label = f"at {rate:g} rps" if len(situations) > 1 else ""
-            _detections(page, found, label)
-    for rate, situation in situations:
-        for price in prices(plan.program, name, situation):
-            _price(page, price, rate)
+    _prices(page, [(rate, prices(plan.program, name, each)) for rate, each in situations])
 
 
 def _step(page: Page, step: StepPlan) -> None:
@@ -124,34 +120,51 @@ def _step(page: Page, step: StepPlan) -> None:
         page.line(f"  held up: {why}", "yellow")
 
 
-def _detections(page: Page, found: Seen, label: str) -> None:
-    nevers = [each for each in found.detections if each.soonest is None]
-    if len(nevers) == len(found.detections):
-        whys = list(dict.fromkeys(each.why for each in nevers))
-        if all(why.startswith("never") for why in whys):
-            page.fact(f"  {label}", f"not opened by errors of {found.subject}", "dim")
-            return
-    parts = [f"{each.errors * 100:g} % errors: {_when(each)}" for each in found.detections]
-    subject = f"{found.subject} {label}".strip()
-    for n, part in enumerate(parts):
-        page.fact(f"  {subject}" if n == 0 else "", part)
+def _detections(page: Page, rows: Sequence[tuple[float, Seen]]) -> None:
+    """How soon errors are seen; a line for each rate that makes a difference."""
+    texts: dict[str, float] = {}
+    for rate, found in rows:
+        if all(each.why.startswith("never") for each in found.detections):
+            why = found.detections[-1].why.removeprefix("never: ")
+            text = f"not opened by errors of {found.subject}: {why}"
+        else:
+            text = f"{found.subject}: " + "; ".join(_parts(found.detections))
+        texts.setdefault(text, rate)
+    for text, rate in texts.items():
+        page.fact(f"  from {_rate(rate)}" if len(texts) > 1 else "  seen", text)
 
 
-def _when(each: Detection) -> str:
-    if each.soonest is None or each.latest is None:
-        return each.why
-    return f"{_span(each.soonest)} to {_span(each.latest)}"
+def _parts(detections: Iterable[Detection]) -> Iterable[str]:
+    """`5 %: 8s to 30s`; what is the same of several is said once."""
+    said: dict[str, list[str]] = {}
+    for each in detections:
+        text = each.why
+        if each.soonest is not None and each.latest is not None:
+            text = f"{_span(each.soonest)} to {_span(each.latest)}"
+        said.setdefault(text, []).append(f"{each.errors * 100:g} %")
+    for text, shares in said.items():
+        yield f"{', '.join(shares)} errors: {text}"
 
 
-def _price(page: Page, price: Price, rate: float) -> None:
-    step = f"rung {price.rung + 1}" if price.rung else "the step"
-    what = f"{price.share:g} % to {price.subject}"
-    if price.requests is None or price.seconds is None:
-        page.fact("price", f"{step} ({what}) at {rate:.3g} rps: not bounded: {price.by}", "yellow")
-        return
-    count = round(price.requests)
-    risk = f"risks ≤ {count} request{'' if count == 1 else 's'} at {rate:.3g} rps"
-    page.fact("price", f"{step} ({what}) {risk}", note=f"{_span(price.seconds)}, {price.by}")
+def _prices(page: Page, rows: Sequence[tuple[float, Sequence[Price]]]) -> None:
+    unbounded: list[str] = []
+    ladder = any(price.rung for _, found in rows for price in found)
+    for rate, found in rows:
+        for price in found:
+            step = f"rung {price.rung + 1}" if ladder else "the step"
+            what = f"{step} ({price.share:g} % to {price.subject})"
+            if price.requests is None or price.seconds is None:
+                unbounded.append(f"{what}: not bounded: {price.by}")
+                continue
+            count = round(price.requests)
+            risk = f"risks ≤ {count} request{'' if count == 1 else 's'} at {_rate(rate)}"
+            page.fact("price", f"{what} {risk}", note=f"{_span(price.seconds)}, {price.by}")
+    for text in dict.fromkeys(unbounded):
+        page.fact("price", text, "yellow")
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.4g} rps"
 
 
 def _situations(

@@ -25,7 +25,7 @@ move back on purpose, and the write itself, which takes well under a second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autopilot.mesh.actions import Shed, Shift
@@ -47,6 +47,9 @@ SHARES = (0.05, 0.2, 1.0)
 
 SCRAPES = 4
 """How many scrapes a window holds unless told: as many as the documents ask for."""
+
+PLENTY = 1000.0
+"""Ready endpoints of a service that has none now, where a phase is entered only with some."""
 
 _STEPS = 400
 _VERSION = "destination_version"
@@ -144,16 +147,19 @@ def detection(
     when = transition.when
     if when is None:
         return Detection(errors, why="it has no condition")
+    judged = _over_time(program, when, exposure, situation, errors, early=False)
+    if when.judge(judged(0.0)) is Verdict.TRUE:
+        again = _with_endpoints(program, when, situation)
+        if again is None:
+            return Detection(errors, why="it is true already, before anything fails")
+        return detection(program, transition, exposure, again, errors)
     crossed = []
     for early in (True, False):
         values = _over_time(program, when, exposure, situation, errors, early=early)
-        if when.judge(values(0.0)) is Verdict.TRUE:
-            return Detection(errors, why="it is true already, before anything fails")
         crossed.append(_first_true(when, values, _longest(program, when)))
     soonest, latest = crossed
     if soonest is None or latest is None:
-        values = _over_time(program, when, exposure, situation, errors, early=False)
-        return Detection(errors, why=_why_never(program, when, values))
+        return Detection(errors, why=_why_never(program, when, judged))
     interval, scrape = program.interval.total_seconds(), _scrape(program, when, situation)
     hold = transition.hold.total_seconds() if transition.hold else 0.0
     more = transition.times.k - 1 if transition.times else 0
@@ -163,6 +169,21 @@ def detection(
         soonest=soonest + hold + max(0.0, sooner),
         latest=latest + 2 * scrape + interval + hold + more * (scrape + interval),
     )
+
+
+def _with_endpoints(program: Program, when: Condition, situation: Situation) -> Situation | None:
+    """The situation with ready endpoints where there are none now; None where none lack.
+
+    A phase isn't planned for while it has nothing to judge: a trial begins with ready endpoints.
+    """
+    empty = {
+        name: PLENTY
+        for name in when.reads
+        if name in program.signals
+        and isinstance(program.signals[name].source, Ready)
+        and situation.values.get(name) == 0
+    }
+    return replace(situation, values={**situation.values, **empty}) if empty else None
 
 
 def _over_time(
@@ -267,7 +288,8 @@ def _why_never(
 
 def _false(when: Condition, at: Mapping[str, float | None]) -> str:
     leaves = [leaf for leaf in explain(when, at).leaves() if leaf.verdict.is_false]
-    return ", ".join(leaf.text for leaf in leaves if leaf.text != LADDER_DONE)
+    texts = [leaf.text for leaf in leaves]
+    return ", ".join([text for text in texts if text != LADDER_DONE] or texts)
 
 
 def _counts(program: Program, name: str) -> bool:
