@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from autopilot.base.errors import RetryLater, TerminalError
+from autopilot.overlay.errors import Contested, Held
+
+__all__ = [
+    "Contested",
+    "Held",
+    "HostTaken",
+    "PastDeadline",
+    "TargetMissing",
+    "Unfeasible",
+    "WouldStarve",
+]
 
 
 class HostTaken(TerminalError):
@@ -21,37 +32,6 @@ class HostTaken(TerminalError):
         )
         self.host = host
         self.holder = holder
-
-
-class Held(TerminalError):
-    """Another resource holds the field; condition `Conflict`.
-
-    Args:
-        what: The field's object, like `replicas of Deployment demo/web`.
-        holder: The resource, like `Canary demo/web`.
-    """
-
-    def __init__(self, what: str, holder: str) -> None:
-        super().__init__(f"the {what} are held by {holder}; the first to ask keeps them")
-        self.what = what
-        self.holder = holder
-
-
-class Contested(TerminalError):
-    """Somebody changes a held field again and again; hands off. Condition `Contested`.
-
-    Args:
-        what: The field's object.
-        times: How often it was set back.
-        minutes: In how many minutes.
-    """
-
-    def __init__(self, what: str, times: int, minutes: float) -> None:
-        super().__init__(
-            f"the {what} were set back {times} times in {minutes:g} minutes and are being changed "
-            "by somebody else still: hands off until what is wanted changes"
-        )
-        self.what = what
 
 
 class WouldStarve(RetryLater):

@@ -175,7 +175,7 @@ async def _scale(step: HoldReplicas | ReleaseReplicas, executor: Executor) -> Ch
     namespace = step.live["metadata"]["namespace"]
     what = f"Deployment {namespace}/{name}"
     if isinstance(step, HoldReplicas) and step.repair:
-        executor.repairs.allow(what, step.replicas)
+        executor.repairs.allow(what, step.replicas, f"the replica count of {what}")
     live = step.live
     wrote = conflicts = 0
     while wrote < _LONGEST_CHAIN and conflicts < ATTEMPTS:

@@ -116,7 +116,7 @@ def next_write(step: HoldReplicas | ReleaseReplicas, live: Body) -> SetMark | Se
             return _scale(live, mark.before)
         return _mark(live, None)
     if mark is not None and not step.holder.succeeds(mark.holder):
-        raise Held(f"replicas of {_name(live)}", str(mark.holder))
+        raise Held(f"the replica count of {_name(live)}", str(mark.holder))
     present = replicas_of(live)
     if mark is None:
         return _mark(live, Mark(step.holder, present, step.replicas, step.at, present))
