@@ -110,7 +110,7 @@ class Guard:
         move = _move(question)
         held = latches.read_latch(question.body, approved=question.approved)
         trip = self._refused(question, move)
-        if trip is None:
+        if trip is None and move.forward:
             trip = judge(move, question.limits, self._record(question, move, held))
         latch = held.latch
         if trip is not None and trip.latches:
