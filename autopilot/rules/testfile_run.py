@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from autopilot.rules.simulate import Flight, Step
-    from autopilot.rules.testfile_read import Case, Expected
+    from autopilot.rules.testfile_case import Case, Expected
 
 _MOST_LINES = 60
 
