@@ -1,0 +1,1 @@
+"""Chaos: experiments that inject faults through the mesh, watch, restore and report."""
