@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autopilot.sandbox.workloads.app import Identity, PodApp, Ports
-from autopilot.sandbox.workloads.behaviour import Behaviour
+from autopilot.sandbox.workloads.behaviour import Behaviour, UpstreamFailure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -227,22 +227,36 @@ async def test_a_drain_ends_when_its_patience_does() -> None:
         writer.close()
 
 
-async def test_a_bad_upstream_makes_a_bad_gateway() -> None:
+@pytest.mark.parametrize(
+    ("behaviour", "upstream", "status"),
+    [
+        ("fail", 503, 502),
+        ("pass", 503, 503),
+        ("pass", 0, 502),
+        ("cope", 503, 200),
+        ("cope", 0, 200),
+        ("pass", 404, 200),
+    ],
+)
+async def test_an_upstream_that_fails_is_answered_for_as_the_pod_was_told(
+    behaviour: UpstreamFailure, upstream: int, status: int
+) -> None:
     asked: list[str] = []
 
     async def upstreams(identity: Identity, url: str) -> int:
         asked.append(f"{identity.workload} {url}")
-        return 503
+        if not upstream:
+            raise ConnectionError("nobody there")
+        return upstream
 
     ports = Ports()
     ports.reserve([8080], {})
-    app = PodApp(
-        Identity("demo", "web-1", "web"), Behaviour(upstreams=("http://db.demo/",)), upstreams
-    )
+    told = Behaviour(upstreams=("http://db.demo/",), upstream_failure=behaviour)
+    app = PodApp(Identity("demo", "web-1", "web"), told, upstreams)
     await app.listen(ports)
-    [(status, _, body)] = await talk(ports.numbers[8080], GET)
+    [(found, _, body)] = await talk(ports.numbers[8080], GET)
     app.abort()
     await asyncio.sleep(0)
-    assert status == 502
+    assert found == status
     assert asked == ["web http://db.demo/"]
-    assert json.loads(body)["upstreams"] == {"http://db.demo/": 503}
+    assert json.loads(body)["upstreams"] == {"http://db.demo/": upstream}

@@ -41,6 +41,11 @@ def test_milliseconds_become_seconds() -> None:
     assert (found.latency, found.slow, found.start_delay) == (0.005, 0.3, 1.5)
 
 
+def test_a_failed_upstream_fails_the_answer_unless_told_otherwise() -> None:
+    assert behaviour_of(pod()).upstream_failure == "fail"
+    assert behaviour_of(pod(UPSTREAM_FAILURE="cope")).upstream_failure == "cope"
+
+
 def test_errors_may_begin_later() -> None:
     assert behaviour_of(pod(ERROR_RATE="0.2")).error_after == 0
     assert behaviour_of(pod(ERROR_RATE="0.2", ERROR_AFTER_S="7.5")).error_after == 7.5
@@ -61,6 +66,7 @@ def test_the_version_is_the_label_unless_the_environment_names_one() -> None:
         ("SLOW_MS", "nan"),
         ("SLOW_MS", "inf"),
         ("ERROR_CODE", "42"),
+        ("UPSTREAM_FAILURE", "ignore"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, value: str) -> None:

@@ -179,12 +179,22 @@ class PodApp:
         body: dict[str, object] = {**self._told, "path": path}
         if behaviour.upstreams and self._upstreams is not None:
             body["upstreams"] = asked = await self._ask()
-            if any(found >= 500 or found == 0 for found in asked.values()):
-                status = 502
+            if failed := [found for found in asked.values() if found >= 500 or found == 0]:
+                status = self._without(failed[0])
         if self._sick() and self._fails(number):
             status = behaviour.error_code
         self.served += 1
         return Response(status, json.dumps(body).encode() + b"\n", self._headers)
+
+    def _without(self, upstream: int) -> int:
+        """The status of an answer whose upstream failed; 0 stands for none at all."""
+        match self.behaviour.upstream_failure:
+            case "cope":
+                return 200
+            case "pass":
+                return upstream or 502
+            case "fail":
+                return 502
 
     def _sick(self) -> bool:
         """Whether the time of good behaviour, counted from the first request, is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from autopilot.sandbox.workloads.objects import Body, labels, meta, spec
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Steps of this size, modulo one, fill the unit interval as evenly as any sequence can."""
+
+UpstreamFailure = Literal["fail", "pass", "cope"]
+"""What becomes of an answer whose upstream failed."""
 
 DEFAULT_PORT = 8080
 """The container port of a pod whose containers declare none."""
@@ -52,6 +55,8 @@ class Behaviour:
         crash: `CRASH=true`: the container ends at once, every time.
         crash_after: `CRASH_AFTER_S`; None means never.
         upstreams: `UPSTREAMS`: URLs that it asks before it answers.
+        upstream_failure: `UPSTREAM_FAILURE`, when one of them fails: `fail` answers 502, `pass`
+            passes the upstream's status on (502 where it gave none), `cope` does without.
         seed: `SEED`, else one made of the pod's name.
         probe: The first container's readiness probe.
     """
@@ -69,6 +74,7 @@ class Behaviour:
     crash: bool = False
     crash_after: float | None = None
     upstreams: tuple[str, ...] = ()
+    upstream_failure: UpstreamFailure = "fail"
     seed: int = 0
     probe: Probe | None = None
 
@@ -105,6 +111,7 @@ def behaviour_of(pod: Body) -> Behaviour:
         crash=env.get("CRASH", "").lower() == "true",
         crash_after=_number(env, "CRASH_AFTER_S") if after else None,
         upstreams=tuple(url.strip() for url in env.get("UPSTREAMS", "").split(",") if url.strip()),
+        upstream_failure=_upstream_failure(env),
         seed=int(_number(env, "SEED")) if env.get("SEED") else _seed(pod),
         probe=_probe(pod),
     )
@@ -181,6 +188,15 @@ def _share(env: Mapping[str, str], name: str) -> float:
     if value > 1:
         raise Invalid(f"{name}={env[name]!r} is a share; write 0.05 for 5 %")
     return value
+
+
+def _upstream_failure(env: Mapping[str, str]) -> UpstreamFailure:
+    text = env.get("UPSTREAM_FAILURE") or "fail"
+    for known in get_args(UpstreamFailure):
+        if text == known:
+            found: UpstreamFailure = known
+            return found
+    raise Invalid(f"UPSTREAM_FAILURE={text!r} is none of {', '.join(get_args(UpstreamFailure))}")
 
 
 def _status(env: Mapping[str, str], name: str, default: int) -> int:
