@@ -80,7 +80,15 @@ class _NotAll(Exception):
 async def asked(
     reader: Reader, access: Access, queries: Mapping[str, BoundQuery]
 ) -> dict[str, Sample]:
-    """The answers of the metrics server; none, and a note why, where none is named."""
+    """The answers of the metrics server; none, and a note why, where none is named.
+
+    A source that a resource names itself is never followed from here: whoever looks has other
+    rights than the controller, and its allow-list isn't known.
+    """
+    own = sorted({str(query.source) for query in queries.values() if query.source})
+    if own:
+        instead = access.metrics_server or "nobody"
+        reader.unknown["its own source"] = f"{', '.join(own)} isn't asked from here; {instead} is"
     if not access.metrics_server:
         reader.unknown["signals"] = NO_METRICS
         return {}

@@ -245,7 +245,7 @@ def _way(found: Advanced, standing: Standing) -> Way:
     if transition.after is not None:
         clauses.append(f"after: {transition.after}")
     if transition.approve:
-        clauses.append("approve")
+        clauses.append("approve" if standing.shut else "approve: given")
     return Way(
         to=transition.to,
         verdict=standing.when.value,

@@ -130,13 +130,10 @@ def _camel(name: str) -> str:
 
 def _service(found: Found, namespace: str, name: str, selector: Mapping[str, str]) -> ServiceSeen:
     slices = found.bodies.get(KNOWN["endpointslices"])
+    endpoints = _endpoints(slices or (), namespace, name)
+    up = [each for each in endpoints if (each.get("conditions") or {}).get("ready") is not False]
     zones: dict[str, int] = {}
-    ready = total = 0
-    for endpoint in _endpoints(slices or (), namespace, name):
-        total += 1
-        if (endpoint.get("conditions") or {}).get("ready") is False:
-            continue
-        ready += 1
+    for endpoint in up:
         if zone := endpoint.get("zone"):
             zones[zone] = zones.get(zone, 0) + 1
     return ServiceSeen(
@@ -144,18 +141,22 @@ def _service(found: Found, namespace: str, name: str, selector: Mapping[str, str
         name=name,
         ports=tuple(map(_port, (found.service.get("spec") or {}).get("ports") or ())),
         selector=dict(selector),
-        ready=None if slices is None else ready,
-        endpoints=None if slices is None else total,
+        ready=None if slices is None else len(up),
+        endpoints=None if slices is None else len(endpoints),
         zones=dict(sorted(zones.items())),
     )
 
 
-def _endpoints(slices: Iterable[Body], namespace: str, name: str) -> Iterable[Body]:
+def _endpoints(slices: Iterable[Body], namespace: str, name: str) -> list[Body]:
+    """Endpoints of the address family that has most: of both, each would be there twice."""
+    families: dict[str, list[Body]] = {}
     for body in slices:
         meta = body["metadata"]
         label = (meta.get("labels") or {}).get("kubernetes.io/service-name")
         if (meta.get("namespace"), label) == (namespace, name):
-            yield from body.get("endpoints") or ()
+            family = families.setdefault(str(body.get("addressType") or ""), [])
+            family += body.get("endpoints") or ()
+    return max(families.values(), key=len, default=[])
 
 
 def _port(port: Body) -> str:

@@ -127,7 +127,9 @@ def test_a_gate_names_the_command_that_opens_it_until_somebody_has() -> None:
     assert shut.ways[0].lacks == ("approval",)
     assert "autopilot approve rule/checkout-failover Trial" in shut.next[0]
     body["metadata"] = {**body["metadata"], "annotations": {"autopilot.mesh/approve": "Trial"}}
-    assert told(body, primary_ready=2.0).ways[0].ready
+    (way,) = told(body, primary_ready=2.0).ways
+    assert way.ready
+    assert "approve: given" in way.holds
 
 
 def test_a_rule_that_observes_is_explained_by_the_phase_that_it_would_be_in() -> None:
@@ -202,6 +204,18 @@ async def test_the_command_explains_a_rule(
     )
     assert found["explanation"]["ways"][0]["to"] == "Trial"
     assert found["holds"][0]["fields"][0]["after"] == "checkout 0, checkout-standby 100"
+
+
+async def test_a_source_that_a_rule_names_itself_is_not_followed_from_here(
+    client: HttpKubeClient, kubeconfig: str, tmp_path: Path
+) -> None:
+    spec = {**rule()["spec"], "source": {"url": "http://127.0.0.1:9"}}
+    await _apply(client, RULES, rule(spec=spec))
+    ends = ("-n", "shop", "--kubeconfig", kubeconfig)
+    done = await autopilot("explain", "rule/checkout-failover", *ends, cwd=tmp_path)
+    assert done.code == 0
+    assert "http://127.0.0.1:9 isn't asked from here" in done.out
+    assert "source down" not in done.out
 
 
 async def test_a_rule_that_does_not_compile_says_why_and_what_it_holds(

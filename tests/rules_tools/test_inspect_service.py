@@ -51,6 +51,13 @@ def test_endpoints_are_counted_by_zone_and_those_of_others_are_not() -> None:
     assert (found.ready, found.endpoints, found.zones) == (3, 4, {"a": 2, "b": 1})
 
 
+def test_a_service_of_both_address_families_has_each_endpoint_once() -> None:
+    four = endpoints("checkout", "a", "b")
+    six = {**four, "addressType": "IPv6", "metadata": {**four["metadata"], "name": "checkout-6"}}
+    found = seen(endpointslices=[four, six]).service
+    assert (found.ready, found.endpoints, found.zones) == (2, 2, {"a": 1, "b": 1})
+
+
 def test_endpoints_that_nobody_could_read_are_unknown_and_not_none() -> None:
     assert seen().service.ready is None
     assert seen(endpointslices=[]).service.ready == 0
