@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from autopilot.cli.running import options, until_stopped
 from autopilot.kube.http import connect
 from autopilot.mesh.providers import provider
 from autopilot.project.load import read_config_as
+from autopilot.project.watch import ConfigWatch
 from autopilot.rules.definition import rules
 from autopilot.runtime.operator import Runtime
 from autopilot.spec.controller_config import ControllerConfig
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from autopilot.cli.cluster import Access
     from autopilot.kube.client import KubeClient
     from autopilot.runtime.definition import OperatorDefinition
+
+_log = logging.getLogger("autopilot.controller")
 
 QUERY_TIMEOUT = 5.0
 """Seconds for one query to a metrics server."""
@@ -72,6 +75,10 @@ def configuration(orders: Orders) -> ControllerConfig:
     config = ControllerConfig().with_environment(os.environ)
     if orders.config_file is not None:
         config = read_config_as(ControllerConfig, orders.config_file)[1]
+    return _under_flags(config, orders)
+
+
+def _under_flags(config: ControllerConfig, orders: Orders) -> ControllerConfig:
     wanted: dict[str, str] = {}
     if orders.namespace:
         wanted["watchNamespace"] = orders.namespace
@@ -104,7 +111,8 @@ async def serve(orders: Orders) -> int:
         _introduce(orders, config, client, address)
         source = PrometheusSource(address)
         try:
-            allow = functools.partial(allows, config.allowed_hosts)
+            live = Live(orders, config)
+            allow = live.allows
             poller = Poller(
                 source,
                 clock,
@@ -127,12 +135,55 @@ async def serve(orders: Orders) -> int:
                     allow_url=allow,
                 ),
             )
-            await until_stopped(runtime)
+            live.runtime, live.samples = runtime, samples
+            await until_stopped(runtime, live.watch(clock))
         finally:
             await source.close()
     finally:
         await client.close()
     return 0
+
+
+class Live:
+    """The configuration as it is now: takes over an edited file, as far as that goes.
+
+    Args:
+        orders: Flags stand above the file.
+        config: As it is at the start.
+    """
+
+    def __init__(self, orders: Orders, config: ControllerConfig) -> None:
+        self._orders = orders
+        self.config = config
+        self.runtime: Runtime | None = None
+        self.samples: Sources | None = None
+
+    def allows(self, url: str) -> bool:
+        """Whether the installation allows a URL's host, as of now."""
+        return allows(self.config.allowed_hosts, url)
+
+    def watch(self, clock: Clock) -> ConfigWatch[ControllerConfig] | None:
+        """Watches the file; None where there is none."""
+        file = self._orders.config_file
+        return None if file is None else ConfigWatch(file, self, clock, model=ControllerConfig)
+
+    def __call__(self, config: ControllerConfig) -> None:
+        """Take over an edited file."""
+        config = _under_flags(config, self._orders)
+        before, self.config = self.config, config
+        if self.samples is not None:
+            self.samples.default_interval = config.work_interval.total_seconds()
+        if self.runtime is not None:
+            self.runtime.reload(
+                config=config.config,
+                work_interval=config.work_interval,
+                log_level=config.logging_level,
+                guardrails=config.guardrails,
+            )
+        fixed = ("watch_namespace", "metrics_addr", "mesh_provider", "control_plane_ns")
+        later = [name for name in fixed if getattr(config, name) != getattr(before, name)]
+        if later:
+            _log.warning("takes effect at the next start", extra=logs.fields(changed=later))
 
 
 def _introduce(orders: Orders, config: ControllerConfig, client: KubeClient, metrics: str) -> None:
@@ -144,6 +195,8 @@ def _introduce(orders: Orders, config: ControllerConfig, client: KubeClient, met
         f"namespace  {config.watch_namespace or 'all namespaces'}",
         f"metrics    {metrics}",
     ]
+    if config.enable_leader_election:
+        lines.append("leader election is not in force in this version: run one replica only")
     if orders.dry_run:
         lines.append("dry run    nothing will be written")
     for line in lines:

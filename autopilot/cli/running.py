@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -173,7 +173,7 @@ class _Reload:
             _log.warning("takes effect at the next start", extra=logs.fields(changed=later))
 
 
-async def until_stopped(runtime: Runtime, watch: ConfigWatch | None = None) -> None:
+async def until_stopped(runtime: Runtime, watch: ConfigWatch[Any] | None = None) -> None:
     """Run until SIGINT or SIGTERM.
 
     Args:

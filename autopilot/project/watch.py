@@ -10,11 +10,12 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.base.logs import fields
-from autopilot.project.load import read_config, shown
+from autopilot.project.load import C, read_config_as, shown
+from autopilot.spec.operator_config import OperatorConfig
 from autopilot.spec.problems import validated
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
 
     from autopilot.base.clock import Clock
     from autopilot.spec.model import Config
-    from autopilot.spec.operator_config import OperatorConfig
 
 _log = logging.getLogger(__name__)
 
 
-class ConfigWatch:
+class ConfigWatch(Generic[C]):
     """Watches one configuration file.
 
     Args:
@@ -38,19 +38,22 @@ class ConfigWatch:
         models: The authors' models of the `config:` map, which it has to fit.
         interval: Seconds between two looks.
         environ: WATCH_NAMESPACE stands above the file.
+        model: What the file is read by.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only: most name none of them
         self,
         path: Path,
-        on_change: Callable[[OperatorConfig], Awaitable[None] | None],
+        on_change: Callable[[C], Awaitable[None] | None],
         clock: Clock,
         *,
         models: Sequence[type[Config]] = (),
         interval: float = 0.5,
         environ: Mapping[str, str] = os.environ,
+        model: type[C] = OperatorConfig,  # type: ignore[assignment]
     ) -> None:
         self._path = path
+        self._model = model
         self._on_change = on_change
         self._clock = clock
         self._models = tuple(models)
@@ -61,7 +64,7 @@ class ConfigWatch:
         self.problems: tuple[Problem, ...] = ()
 
     @property
-    def running(self) -> OperatorConfig | None:
+    def running(self) -> C | None:
         """The last configuration that was valid."""
         return self._running
 
@@ -97,8 +100,8 @@ class ConfigWatch:
         if inspect.isawaitable(answer):
             await answer
 
-    def _read(self) -> OperatorConfig:
-        document, config = read_config(self._path, environ=self._environ)
+    def _read(self) -> C:
+        document, config = read_config_as(self._model, self._path, environ=self._environ)
         problems: list[Problem] = []
         if isinstance(document.value, dict) and document.value.get("config") is not None:
             for model in self._models:
@@ -107,7 +110,7 @@ class ConfigWatch:
             raise InvalidInput(problems)
         return config
 
-    def _read_silently(self) -> OperatorConfig | None:
+    def _read_silently(self) -> C | None:
         try:
             return self._read()
         except InvalidInput:

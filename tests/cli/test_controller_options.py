@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from console import autopilot
 
+from autopilot.base.clock import VirtualClock
 from autopilot.base.errors import InvalidInput
 from autopilot.cli.cluster import Access
-from autopilot.cli.controlling import Orders, configuration
+from autopilot.cli.controlling import Live, Orders, configuration
 from autopilot.rules.crd import rule_crd
 from autopilot.sandbox.apiserver.server import ApiServer
 from autopilot.spec.hosts import allows, place_of
@@ -142,3 +143,24 @@ def _rule() -> dict[str, Any]:
             ],
         },
     }
+
+
+async def test_an_edited_file_is_taken_over_under_the_flags(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("allowedHosts: [a]\n")
+    orders = Orders(NOWHERE, ["rules"], file, namespace="b")
+    live = Live(orders, configuration(orders))
+    clock = VirtualClock()
+    watch = live.watch(clock)
+    assert watch is not None
+    assert (live.allows("http://a/"), live.allows("http://c/")) == (True, False)
+    file.write_text("allowedHosts: [c]\nwatchNamespace: other\n")
+    await watch.look()
+    await watch.look()
+    assert (live.allows("http://a/"), live.allows("http://c/")) == (False, True)
+    assert live.config.watch_namespace == "b"
+    file.write_text("allowedHosts: 7\n")
+    await watch.look()
+    await watch.look()
+    assert live.allows("http://c/")
+    assert Live(Orders(NOWHERE, ["rules"]), live.config).watch(clock) is None
