@@ -6,7 +6,8 @@ How a worker records: `recorder.begin` (as often as it likes: a run that is know
 and once, with the answer that ends the run, `outputs={"reports": recorder.finish(uid, now)}`. As
 outputs are written before the phase, the Report stands before the status says that it is over.
 The phases declare `Output("reports", REPORTS, record=True)`, which marks by labels alone, and
-`Input("reports", REPORTS)`, from which a restarted process resumes (`begin(…, stored=body)`).
+`Input("reports", REPORTS, namespace="*", index=report_key)`, in which a restarted process finds
+what it resumes from (`begin(…, stored=body)`) and a new run its number (`next_run`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from autopilot.kube.kinds import ResourceType
 from autopilot.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 REPORTS = ResourceType("autopilot.mesh", "v1alpha1", "reports", "Report")
@@ -285,3 +286,20 @@ def report_name(experiment: str, run: int) -> str:
         run: Counted from 1.
     """
     return f"{experiment}-{run}"
+
+
+def report_key(body: Mapping[str, Any]) -> tuple[str, str]:
+    """What Reports are looked up by: the namespace and name of their experiment."""
+    namespace = (body.get("metadata") or {}).get("namespace")
+    return str(namespace or ""), str((body.get("spec") or {}).get("experiment") or "")
+
+
+def next_run(last: int, reports: Iterable[Mapping[str, Any]]) -> int:
+    """The number of a new run: higher than any that is reported already.
+
+    Args:
+        last: The number in the experiment's status; 0 for none.
+        reports: Its Reports, those of an earlier experiment of its name among them.
+    """
+    known = [(body.get("spec") or {}).get("run") for body in reports]
+    return max([last, *(run for run in known if isinstance(run, int))]) + 1
