@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from autopilot.kube.client import KubeClient
     from autopilot.kube.kinds import ResourceType
 
 
@@ -29,16 +30,22 @@ def approve(*, what: str, phase: str | None, latch: bool, **where: Any) -> None:
 
     if (phase is None) == (not latch):
         raise click.UsageError("name the phase to open the way to, or give --latch")
-    asyncio.run(_approve(_kind(what), what.partition("/")[2], phase or "", where))
+    kind = _kind(what, latch=latch)
+    asyncio.run(_approve(kind, what.partition("/")[2], phase or "", where))
 
 
-def _kind(what: str) -> ResourceType:
+def _kind(what: str, *, latch: bool) -> ResourceType:
+    from autopilot.kube.kinds import ResourceType
     from autopilot.rules.definition import RULES
 
     kinds = dict.fromkeys(("rule", "rules", RULES.qualified), RULES)
     kind, slash, name = what.partition("/")
     if not slash or not name:
         raise click.UsageError(f"{what!r} is no KIND/NAME, like rule/checkout-failover")
+    if latch and "." in kind and kind not in kinds:
+        # An operator of somebody's own making; its CRD says the rest.
+        plural, _, group = kind.partition(".")
+        return ResourceType(group, "", plural, "")
     if kind.lower() not in kinds:
         raise click.UsageError(f"{kind!r} isn't known; there is rule")
     return kinds[kind.lower()]
@@ -60,6 +67,8 @@ async def _approve(kind: ResourceType, name: str, phase: str, where: dict[str, A
     kubeconfig, context = sandboxed(where["kubeconfig"], where["context"], where["sandbox"])
     client = await connect(kubeconfig, context, user_agent="autopilot/approve")
     try:
+        if not kind.version:
+            kind = await _completed(client, kind)
         try:
             body = await client.get(kind, name, namespace)
         except NotFound as error:
@@ -74,6 +83,26 @@ async def _approve(kind: ResourceType, name: str, phase: str, where: dict[str, A
         await client.close()
     opened = f"the way from {present} to {phase} is open" if phase else "let go of"
     click.echo(f"{kind.kind} {namespace}/{name}: {opened}")
+
+
+async def _completed(client: KubeClient, kind: ResourceType) -> ResourceType:
+    """A kind as its CRD spells it.
+
+    Raises:
+        click.UsageError: There is none.
+    """
+    from autopilot.kube.client import NotFound
+    from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, ResourceType
+
+    try:
+        found = await client.get(CUSTOM_RESOURCE_DEFINITIONS, kind.qualified)
+    except NotFound as error:
+        raise click.UsageError(f"the API doesn't serve {kind.qualified}") from error
+    spec = found["spec"]
+    version = next(each["name"] for each in spec["versions"] if each.get("storage"))
+    return ResourceType(
+        kind.group, version, kind.plural, spec["names"]["kind"], spec["scope"] == "Namespaced"
+    )
 
 
 def _check(body: dict[str, Any], present: str, phase: str) -> None:

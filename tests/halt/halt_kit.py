@@ -52,12 +52,15 @@ class Cluster:
     kubeconfig: Path
 
     async def halt(self, *arguments: str) -> Answer:
+        """Run `autopilot halt`."""
+        return await self.run("halt", *arguments)
+
+    async def run(self, *arguments: str) -> Answer:
         """Run the command."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "autopilot",
-            "halt",
             *arguments,
             "--kubeconfig",
             str(self.kubeconfig),

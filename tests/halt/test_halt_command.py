@@ -224,6 +224,30 @@ async def test_a_holder_that_is_not_there_or_not_the_only_one_is_a_usage_error(
     assert (await cluster.halt("--reason", "x", "--restore", "one")).code == 2
 
 
+async def test_a_latch_is_let_go_of_whatever_the_kind(cluster: Cluster) -> None:
+    names = {"plural": "ramps", "singular": "ramp", "kind": "Ramp", "listKind": "RampList"}
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": free}}
+    spec = {"group": "test.io", "names": names, "scope": "Namespaced", "versions": [version]}
+    cluster.server.store.create(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "ramps.test.io"},
+            "spec": spec,
+        }
+    )
+    meta = {"name": "r", "namespace": "shop"}
+    cluster.server.store.create({"apiVersion": "test.io/v1", "kind": "Ramp", "metadata": meta})
+    answer = await cluster.run("approve", "ramps.test.io/r", "-n", "shop", "--latch")
+    assert answer.code == 0, answer.err
+    made = cluster.server.store.get("ramps.test.io", "r", "shop")
+    assert made["metadata"]["annotations"] == {"autopilot.mesh/unlatch": "true"}
+    missing = await cluster.run("approve", "gone.test.io/r", "-n", "shop", "--latch")
+    assert missing.code == 2
+    assert "gone.test.io" in missing.err
+
+
 async def test_an_api_that_is_away_is_an_error_and_no_all_clear(cluster: Cluster) -> None:
     cluster.server.faults.add(Fault("status", status=503))
     answer = await cluster.halt("--reason", "drill")
