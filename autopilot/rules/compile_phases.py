@@ -132,6 +132,9 @@ class PhaseCompiler:
         when = None
         if spec.when is not None:
             when = self._findings.condition((*path, "when"), spec.when, self._units, {})
+        if spec.times is not None and when is not None and not {*when.reads} - {LADDER_DONE}:
+            message = f"counts samples, and {LADDER_DONE} is none"
+            self._findings.wrong((*path, "times"), message, "write for: 30s")
         return Transition(spec.to, when, spec.for_, spec.times, spec.after, spec.approve, from_any)
 
     def _actions(self, spec: PhaseSpec, path: Path) -> Actions:

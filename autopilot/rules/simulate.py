@@ -238,8 +238,9 @@ class _Pilot:
         names = self._reads[self._state.phase]
         change = self._next_change(now, names)
         if change < NEVER and any(self._cursors[name].fades(change) for name in names):
-            before = _floor(change, self._interval)
-            before = before if before < change else before - self._interval
+            grid = _floor(change, self._interval)
+            grid = grid if grid < change else grid - self._interval
+            before = max(grid, *(cursor.before(change) for cursor in self._cursors.values()))
             return before if before > now else change
         return change
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -109,6 +109,11 @@ class Cursor:
         """Whether the next change is at that time, and to unknown."""
         index = self._index + 1
         return index < len(self._times) and self._times[index] == at and self._values[index] is None
+
+    def before(self, at: float) -> float:
+        """When it last changes before a time."""
+        index = bisect_left(self._times, at) - 1
+        return self._times[index] if index >= 0 else 0.0
 
     @property
     def why(self) -> str:

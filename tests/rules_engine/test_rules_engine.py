@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from rules_kit import Flight, failover, out, program, seconds, shedding, shift, way
 
+from autopilot.base.errors import InvalidInput
 from autopilot.mesh.actions import Mirror, Shed
+from autopilot.rules.compile import compile_rule
 from autopilot.rules.engine import advance, wanted
 from autopilot.rules.program import ActionPlan, PhasePlan, Ready, Signal
 from autopilot.rules.readings import reading_of, why_unknown
@@ -326,3 +328,24 @@ def test_a_final_phase_is_never_left() -> None:
     flight.enter("End")
     flight.after(None)
     assert flight.after(100).entered is None
+
+
+def test_times_is_refused_where_no_sample_can_be_counted() -> None:
+    phases = [
+        {"name": "A", "initial": True, "transitions": [{"to": "B", "when": "p99 > 1s"}]},
+        {
+            "name": "B",
+            "actions": [{"shed": {"share": ["25%", "100%"], "dwell": "20s"}}],
+            "transitions": [{"to": "A", "when": "ladder.done", "times": "2/3"}],
+        },
+    ]
+    signals = {"p99": {"builtin": "latency", "backend": "x"}}
+    spec = {"target": {"service": "x"}, "signals": signals, "phases": phases}
+    body = {
+        "apiVersion": "autopilot.mesh/v1alpha1",
+        "kind": "Rule",
+        "metadata": {"name": "x"},
+        "spec": spec,
+    }
+    with pytest.raises(InvalidInput, match=r"times: counts samples, and ladder\.done is none"):
+        compile_rule(body)
