@@ -45,7 +45,8 @@ class Parts:
         provider: The mesh; None where no operator acts on one.
         dry_run: Write nothing.
         instance: Which process this is, for Events.
-        before_write: Called before each write to the mesh and of each output; raises to stop it.
+        before_write: Called before each write to the mesh and of each output, with its namespace
+            where that is known; raises to stop it.
     """
 
     client: KubeClient
@@ -56,7 +57,7 @@ class Parts:
     provider: Provider | None = None
     dry_run: bool = False
     instance: str = ""
-    before_write: Callable[[], None] | None = None
+    before_write: Callable[..., None] | None = None
 
 
 def machine_of(definition: OperatorDefinition) -> PhaseMachine:

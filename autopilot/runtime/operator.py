@@ -308,10 +308,12 @@ class Runtime:
     def _wake(self, key: Key, fresh: bool) -> None:
         self.queue.wake(key, fresh=fresh)
 
-    def _before_write(self) -> None:
+    def _before_write(self, namespace: str = "") -> None:
         """Asked before each write to the mesh, and of each output."""
         key = CURRENT.get()
         self._halt.check(key.namespace if key is not None else "")
+        if namespace:
+            self._halt.check(namespace)
 
     def _order_changed(self) -> None:
         """An order to halt came or went: it concerns every resource."""
