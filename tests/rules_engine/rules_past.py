@@ -31,6 +31,11 @@ class Past:
                 for name, total in self.totals.items():
                     self.samples.setdefault(name, []).append((at, total))
 
+    def gauge(self, name: str, values: dict[int, float]) -> None:
+        """A series of one's own, by seconds from the beginning."""
+        start = int(START.timestamp())
+        self.samples[name] = [(start + at, value) for at, value in values.items()]
+
     def _count(self, code: str, count: float, ms: float) -> None:
         labels = (
             'reporter="source",destination_workload="checkout",'
@@ -50,9 +55,9 @@ class Past:
     def text(self) -> str:
         """As OpenMetrics."""
         lines = []
-        for family in ("istio_requests_total", "istio_request_duration_milliseconds_bucket"):
+        for family in dict.fromkeys(name.partition("{")[0] for name in self.samples):
             lines.append(f"# TYPE {family} unknown")
             for name, points in self.samples.items():
-                if name.startswith(family):
+                if name.partition("{")[0] == family:
                     lines += [f"{name} {value} {at}" for at, value in points]
         return "\n".join([*lines, "# EOF", ""])

@@ -102,6 +102,48 @@ async def test_a_bad_quarter_of_an_hour_is_told_with_what_the_rule_would_have_do
     assert "standby_ready      2" in said.stdout
 
 
+ALERTED = """\
+apiVersion: autopilot.mesh/v1alpha1
+kind: Rule
+metadata: {name: search, namespace: shop}
+spec:
+  target: {service: search}
+  signals:
+    alarm: {alert: SearchDown}
+    queue: {query: "sum(queue_depth{service=[[ service | label ]]})", unit: count, empty: zero}
+  phases:
+    - name: Normal
+      initial: true
+      transitions: [{to: Shedding, when: alarm && queue > 10, times: 2/3}]
+    - name: Shedding
+      actions: [{shed: {share: 50%}}]
+      transitions: [{to: Normal, when: "!alarm", for: 20s, back: true}]
+"""
+
+
+@pytest.mark.envoy
+async def test_alerts_and_queries_of_ones_own_are_read_from_the_past(
+    tmp_path: Path, remembering: Remembering
+) -> None:
+    past = Past()
+    firing = 'ALERTS{alertname="SearchDown",alertstate="firing"}'
+    past.gauge(firing, dict.fromkeys(range(60, 200, 5), 1))
+    depths = {at: 99.0 if at >= 100 else 3.0 for at in range(30, 300, 5)}
+    past.gauge('queue_depth{service="search"}', depths)
+    address = await remembering(past)
+    between = ("--from", after(0), "--to", after(900))
+    done = await asked(tmp_path, address, *between, "-o", "json", rule=ALERTED)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    steps = [(one["at"], one["phase"], one["message"]) for one in found["timeline"]]
+    began = "alarm is true and queue 99 > 10, in 2 of 3 samples"
+    assert steps[1] == (after(105), "Shedding", f"entered Shedding: {began}")
+    # Prometheus takes a series that ends without a word for another five minutes.
+    assert steps[2][1] == "Normal"
+    assert after(195 + 300 + 20) <= steps[2][0] <= after(195 + 300 + 30)
+    assert found["gaps"] == []
+
+
 @pytest.mark.envoy
 async def test_what_isnt_recorded_is_unknown_and_says_so(
     tmp_path: Path, remembering: Remembering
