@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.rules.compile_actions import At, compile_action
 from autopilot.rules.model_actions import ACTION_NAMES
 from autopilot.rules.program import LADDER_DONE, ActionPlan, Notice, PhasePlan, Ready
+from autopilot.rules.words import TOLD
 from autopilot.spec.positions import spelled
 from autopilot.spec.problems import did_you_mean
 from autopilot.verdict.phase import Exit, Phase
@@ -198,8 +199,8 @@ class PhaseCompiler:
             return None
         for found in _PLACE.finditer(spec.text):
             name = found["name"].strip()
-            if name not in self._units:
-                hint = did_you_mean(name, self._units)
+            if name not in self._units and name not in TOLD:
+                hint = did_you_mean(name, [*self._units, *TOLD])
                 self._findings.wrong((*path, "text"), f"there is no signal {name[:63]!r}", hint)
         if "[[" in _PLACE.sub("", spec.text):
             self._findings.wrong((*path, "text"), "a [[ isn't closed", "write it like [[ p99 ]]")

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from autopilot.rules.program import Program
     from autopilot.verdict.transition import Reading
 
+TOLD = ("rule", "phase", "from", "reason")
+"""What a notification may name besides the signals: the rule, the phase that is entered, the one
+that is left, and why."""
+
 _NAMED = re.compile(r"\[\[\s*([A-Za-z_][\w.]*)\s*\]\]")
 
 
