@@ -57,7 +57,9 @@ class Ownership:
         return {**body, "metadata": meta}
 
 
-def ownership(owner: Body, operator: str, namespace: str | None = None) -> Ownership:
+def ownership(
+    owner: Body, operator: str, namespace: str | None = None, *, record: bool = False
+) -> Ownership:
     """The marks for an object of `owner`.
 
     Args:
@@ -65,6 +67,7 @@ def ownership(owner: Body, operator: str, namespace: str | None = None) -> Owner
         operator: The operator's name.
         namespace: Where the object will stand; None means beside its owner. An owner reference
             works within one namespace only, and never upwards to a namespaced owner.
+        record: The object outlives its owner: no owner reference.
     """
     meta = owner["metadata"]
     home = meta.get("namespace")
@@ -76,12 +79,18 @@ def ownership(owner: Body, operator: str, namespace: str | None = None) -> Owner
         "controller": True,
         "blockOwnerDeletion": True,
     }
-    beside = bool(home) and namespace in {None, home}
+    beside = bool(home) and namespace in {None, home} and not record
     return Ownership(
         labels={MANAGED_BY: "autopilot", OPERATOR: operator, OWNER_UID: meta["uid"]},
-        annotations={OWNER: f"{owner['kind']}/{home or ''}/{meta['name']}"},
+        annotations={OWNER: owner_text(owner)},
         owner_references=[reference] if beside else [],
     )
+
+
+def owner_text(owner: Body) -> str:
+    """An owner as the annotation spells it: `Kind/namespace/name`."""
+    meta = owner["metadata"]
+    return f"{owner['kind']}/{meta.get('namespace') or ''}/{meta['name']}"
 
 
 def describe(body: Body) -> str:

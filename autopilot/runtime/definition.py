@@ -63,10 +63,14 @@ class Output:
     Attributes:
         attribute: How the worker spells it in `Outputs`; the plural of the kind.
         kind: The kind.
+        record: Whether it tells of its owner rather than being a part of it: it carries no owner
+            reference, so it outlives its owner, and a later owner of that name has it as its own
+            to keep or to prune.
     """
 
     attribute: str
     kind: ResourceType
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class PhaseDefinition:
         inputs: Declared kinds.
         outputs: Declared kinds.
         metrics: Whether it reads queries.
+        reads: Whether it reads single objects of any kind, by GET: `inputs.reader`.
         actions: Declared action names.
         transitions: Where it may go; None for anywhere (the original's format says nothing).
     """
@@ -96,6 +101,7 @@ class PhaseDefinition:
     metrics: bool = False
     actions: tuple[str, ...] = ()
     transitions: tuple[str, ...] | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

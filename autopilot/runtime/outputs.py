@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.runtime import reasons
 from autopilot.runtime.inputs import Item
 from autopilot.runtime.refused import Refused
-from autopilot.runtime.result import UNCHANGED
+from autopilot.runtime.result import UNCHANGED, Keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,12 @@ class OutputSet:
     Attributes:
         output: The declaration.
         bodies: Each with apiVersion, kind, name and namespace; empty prunes the kind.
+        kept: Names of those that stay as they are.
     """
 
     output: Output
     bodies: tuple[dict[str, Any], ...]
+    kept: tuple[str, ...] = ()
 
 
 def read_outputs(phase: PhaseDefinition, outputs: object, namespace: str) -> tuple[OutputSet, ...]:
@@ -86,14 +88,17 @@ def _set(output: Output, value: object, namespace: str) -> OutputSet:
             reasons.INVALID_OUTPUT,
             f"outputs.{output.attribute} is a list: the whole set of that kind",
         )
-    bodies = tuple(_body(output, entry, namespace) for entry in value)
+    kept = tuple(entry.name for entry in value if isinstance(entry, Keep))
+    bodies = tuple(
+        _body(output, entry, namespace) for entry in value if not isinstance(entry, Keep)
+    )
     names = [body["metadata"]["name"] for body in bodies]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Refused(
             reasons.INVALID_OUTPUT, f"outputs.{output.attribute} names {', '.join(twice)} twice"
         )
-    return OutputSet(output, bodies)
+    return OutputSet(output, bodies, kept)
 
 
 def _body(output: Output, entry: object, namespace: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from autopilot.base import durations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from autopilot.base.errors import AutopilotError
     from autopilot.mesh.actions import Action
 
 O_co = TypeVar("O_co", covariant=True)
@@ -29,6 +30,17 @@ class Unchanged(Enum):
 
 UNCHANGED = Unchanged.UNCHANGED
 """Leave the objects of this kind as they are; None says the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """In a list of outputs: the object of this name stays as it is, whatever it holds.
+
+    Attributes:
+        name: metadata.name; it need not be there.
+    """
+
+    name: str
 
 
 Ending = Literal["", "keep", "restore"]
@@ -79,6 +91,10 @@ class Aside:
             the phase is written, once outputs and actions are.
         ending: See `Ending`; with `actions` alone.
         back: Whether the phase entered moves traffic back, which no guardrail holds up.
+        otherwise: What is answered instead where the mesh refuses some of the actions, or a
+            guardrail forbids them for good: told why, it gives another answer, whose own is not
+            asked, or None to go on as usual (a condition, and another try). Nothing is written
+            before that.
     """
 
     events: Sequence[Note] = ()
@@ -86,6 +102,7 @@ class Aside:
     used: Sequence[str] = ()
     ending: Ending = ""
     back: bool = False
+    otherwise: Callable[[Sequence[AutopilotError]], Result[Any] | None] | None = None
 
 
 NOTHING_ASIDE = Aside()
@@ -137,9 +154,10 @@ class Result(Generic[O_co]):
         used: Sequence[str] = (),
         ending: Ending = "",
         back: bool = False,
+        otherwise: Callable[[Sequence[AutopilotError]], Result[Any] | None] | None = None,
     ) -> Result[O_co]:
         """The same answer with what goes with it; see `Aside`."""
-        aside = Aside(tuple(events), tuple(notices), tuple(used), ending, back)
+        aside = Aside(tuple(events), tuple(notices), tuple(used), ending, back, otherwise)
         return replace(self, aside=aside)
 
     @classmethod

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.logs import fields
 from autopilot.kube.client import ApiError, NotFound, Unavailable
 from autopilot.kube.differ import EVERYTHING, changed
-from autopilot.kube.marks import FINALIZER
-from autopilot.kube.ownership import describe, ownership
+from autopilot.kube.marks import FINALIZER, OWNER, OWNER_UID
+from autopilot.kube.ownership import describe, owner_text, ownership
 from autopilot.kube.store import key_of
 from autopilot.mesh.steps import Plan
 from autopilot.runtime.acting import split_plan
+from autopilot.runtime.guardrails.steps import namespace_of
 from autopilot.runtime.status import merged
 from autopilot.runtime.view import stored_tick
 
@@ -102,7 +103,8 @@ class Means:
         applier: For outputs.
         acting: For actions; None where no phase declares any.
         dry_run: Write nothing.
-        before_write: Called before each write of an output; raises to stop it.
+        before_write: Called with its namespace before each write of an output, and of a plan
+            before any of it; raises to stop it.
     """
 
     operator: str
@@ -114,7 +116,7 @@ class Means:
     applier: Applier
     acting: Acting | None = None
     dry_run: bool = False
-    before_write: Callable[[], None] | None = None
+    before_write: Callable[[str], None] | None = None
 
 
 class Writer:
@@ -158,6 +160,7 @@ class Writer:
         Raises:
             ApiError: A write failed; those after it were not made, but for moves back.
         """
+        self._allow(wanted.plan)
         back, rest = split_plan(wanted.plan)
         try:
             async with asyncio.timeout(PATIENCE if back.steps else None):
@@ -222,7 +225,9 @@ class Writer:
             RetryLater: Not yet: callers would be left without ready pods.
             AutopilotError: A step failed.
         """
-        back, rest = split_plan(self.plan(body, (), ending))
+        plan = self.plan(body, (), ending)
+        self._allow(plan)
+        back, rest = split_plan(plan)
         await self._move_back(back, written)
         failed = await self._act(rest, written)
         if failed:
@@ -326,25 +331,50 @@ class Writer:
         owner = {"apiVersion": means.kind.api_version, "kind": means.kind.kind, **body}
         for wanted in outputs.bodies:
             meta = wanted["metadata"]
-            marked = ownership(owner, means.operator, meta.get("namespace")).mark(wanted)
+            marks = ownership(
+                owner, means.operator, meta.get("namespace"), record=outputs.output.record
+            )
+            marked = marks.mark(wanted)
             live = means.owned[kind].get(meta.get("namespace"), meta["name"])
-            self._check()
+            self._check(str(meta.get("namespace") or ""))
             outcome = await means.applier.ensure(kind, marked, live)
             self._note(outcome, live, written)
 
     async def _prune(self, body: Body, outputs: OutputSet, written: Written) -> None:
         means = self._means
         kind = outputs.output.kind
-        uid = str(body["metadata"]["uid"])
+        home = str(body["metadata"].get("namespace") or "")
         keep = {key_of(wanted) for wanted in outputs.bodies}
-        self._check()
-        gone = await means.applier.prune(kind, uid, keep, means.owned[kind].owned_by(uid))
+        keep |= {(home, name) for name in outputs.kept}
+        self._check(str(body["metadata"].get("namespace") or ""))
+        gone = []
+        for uid, live in self._had(body, outputs).items():
+            gone += await means.applier.prune(kind, uid, keep, live)
         written.outputs += len(gone)
         written.changes += [f"{describe(each)}: deleted" for each in gone]
 
-    def _check(self) -> None:
+    def _had(self, body: Body, outputs: OutputSet) -> dict[str, list[Body]]:
+        """What the resource has of a kind, by the uid that it was made for."""
+        cache, uid = self._means.owned[outputs.output.kind], str(body["metadata"]["uid"])
+        found = {uid: cache.owned_by(uid)}
+        if outputs.output.record:
+            meta = body["metadata"]
+            name = owner_text({**body, "kind": self._means.kind.kind})
+            for each in cache.list(meta.get("namespace")):
+                marks = each["metadata"]
+                earlier = (marks.get("labels") or {}).get(OWNER_UID, uid)
+                if earlier != uid and (marks.get("annotations") or {}).get(OWNER) == name:
+                    found.setdefault(earlier, []).append(each)
+        return found
+
+    def _check(self, namespace: str) -> None:
         if self._means.before_write is not None:
-            self._means.before_write()
+            self._means.before_write(namespace)
+
+    def _allow(self, plan: Plan) -> None:
+        """Nothing of a plan is begun where something of it may not be written."""
+        for step in plan.changes:
+            self._check(namespace_of(step))
 
     def _note(self, outcome: Outcome, live: Body | None, written: Written) -> None:
         if not outcome.wrote:
