@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiohttp
 import yaml
 
 from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES
-from autopilot.sandbox.demo import curves, manifests, outage, shop
+from autopilot.sandbox.demo import curves, manifests, measured, outage, shop
 from autopilot.sandbox.demo.failover_flight import OutageFlight
 from autopilot.sandbox.demo.operator import Verb, command, follow
 from autopilot.sandbox.demo.stage import Demo
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 RATE = 120.0
 """Requests a second to each of the two services."""
+
+_PRIMARIES = [pair.primary for pair in (shop.AIDED, shop.ALONE)]
 
 
 class FailoverDemo(Demo[list["Body"], "OutageRecord"]):
@@ -109,7 +110,7 @@ class FailoverDemo(Demo[list["Body"], "OutageRecord"]):
 
         await self.observer.until(at_work, what="the rule to be at work")
         async with asyncio.timeout(30):
-            while not await _measured(prometheus):
+            while not await measured.rates(prometheus, _PRIMARIES):
                 await self.clock.sleep(0.1)
 
     def _pods_ready(self) -> bool:
@@ -138,20 +139,3 @@ class FailoverDemo(Demo[list["Body"], "OutageRecord"]):
                 show.plain(f"    {record.outcome}: {outage.summary(record)}")
         went = "as it should be" if aided.as_expected else "not as it should be"
         show.plain(f"\nfailover, trial and return: {went} ({seconds:.0f} s in all)")
-
-
-async def _measured(prometheus: str) -> bool:
-    """Whether Prometheus has a rate of both services: two scrapes of each."""
-    names = "|".join(pair.primary for pair in (shop.AIDED, shop.ALONE))
-    labels = f'reporter="source",destination_service_name=~"{names}"'
-    query = f"count(sum by(destination_service_name)(rate(istio_requests_total{{{labels}}}[4s])))"
-    url, timeout = f"{prometheus}/api/v1/query", aiohttp.ClientTimeout(total=2)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, params={"query": query}) as answer,
-        ):
-            found: list[Body] = (await answer.json())["data"]["result"]
-    except (aiohttp.ClientError, TimeoutError, KeyError):
-        return False
-    return bool(found) and float(found[0]["value"][1]) == 2

@@ -45,16 +45,26 @@ def namespace() -> Body:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
 
 
-def deployment(release: Release, *, name: str = APP, replicas: int = 2) -> Body:
-    """The user's own Deployment."""
+def deployment(release: Release, *, name: str = APP, app: str = "", replicas: int = 2) -> Body:
+    """The user's own Deployment.
+
+    Args:
+        release: What its pods are.
+        name: Its name.
+        app: The label that a Service selects by; the name where it is empty.
+        replicas: How many pods.
+    """
+    # Versions that stand side by side are told apart; a release that replaces another is not.
+    selector = {"app": app, "version": release.version} if app else {"app": name}
+    app = app or name
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"app": name}},
-            "template": template(release, name=name),
+            "selector": {"matchLabels": selector},
+            "template": template(release, name=app),
         },
     }
 

@@ -18,7 +18,7 @@ from autopilot.sandbox.box import Box
 from autopilot.sandbox.demo.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from autopilot.base.clock import Clock
     from autopilot.kube.client import Body, KubeClient
@@ -98,6 +98,14 @@ class Demo(Generic[Prepared, Flight]):
         """
         raise NotImplementedError
 
+    def appendix(self) -> dict[str, Any]:
+        """What the record has beside the flights."""
+        return {}
+
+    def holds(self) -> bool:
+        """Whether all that has to hold beside the flights does; asked after them."""
+        return True
+
     async def run(self, out: Path | None = None) -> bool:
         """Fly; True when every flight ended as it should.
 
@@ -118,8 +126,8 @@ class Demo(Generic[Prepared, Flight]):
             flights = await self.fly(stage, await preparing)
             self.conclude(flights, self.clock.monotonic() - began)
             if out is not None:
-                write(out, flights)
-            return all(flight.as_expected for flight in flights)
+                write(out, flights, self.appendix())
+            return all(flight.as_expected for flight in flights) and self.holds()
 
     def watch(self, client: KubeClient, *kinds: ResourceType) -> None:
         """Have the observer follow kinds."""
@@ -143,7 +151,7 @@ class Demo(Generic[Prepared, Flight]):
         await cancel_and_wait(*self.tasks)
 
 
-def write(out: Path, flights: Sequence[Recorded]) -> None:
-    """Write the record of all flights."""
-    record = {"flights": [flight.encode() for flight in flights]}
+def write(out: Path, flights: Sequence[Recorded], more: Mapping[str, Any]) -> None:
+    """Write the record of all flights, and what goes with it."""
+    record = {"flights": [flight.encode() for flight in flights], **more}
     out.write_text(json.dumps(record, indent=2) + "\n")

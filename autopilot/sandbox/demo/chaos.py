@@ -1,0 +1,289 @@
+"""`autopilot demo chaos`: experiments that find out what fails with what, and always clean up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES
+from autopilot.kube.marks import OVERLAID
+from autopilot.sandbox.demo import bookshop, curves, evidence, measured, shop, trial
+from autopilot.sandbox.demo.chaos_flight import TrialFlight, Watch
+from autopilot.sandbox.demo.manifests import NAMESPACE
+from autopilot.sandbox.demo.operator import Verb, command, follow
+from autopilot.sandbox.demo.record import Check
+from autopilot.sandbox.demo.stage import Demo
+from autopilot.sandbox.demo.trial import TrialRecord
+from autopilot.sandbox.load.generator import LoadGenerator, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from autopilot.kube.client import Body, KubeClient
+    from autopilot.sandbox.demo.operator import Line
+    from autopilot.sandbox.demo.show import Show
+    from autopilot.sandbox.demo.stage import Stage
+
+RATE = 40.0
+"""Requests a second to each of the two entrances."""
+
+_SOON = 12.0
+"""Seconds that a fault may be on which the page doesn't survive."""
+_LAG = 0.5
+"""Seconds by which a change may be seen later than it was made."""
+_DURATION = 15.0
+"""Seconds of the experiment on ratings, see its YAML."""
+
+
+class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
+    """Everything that one run of the demo needs, in the order in which it comes up.
+
+    Args:
+        show: Prints.
+        reports: Where the HTML reports go; None for a new folder among the temporary ones.
+    """
+
+    host = bookshop.PAGE
+
+    def __init__(self, show: Show, reports: Path | None = None) -> None:
+        super().__init__(show)
+        self._reports = reports
+        self._pages: list[Path] = []
+        self._flight: TrialFlight | None = None
+        self._checks: list[Check] = []
+        self._carried: evidence.Carried = Counter()
+        self._left: list[str] = []
+
+    async def prepare(self, home: Path) -> list[Body]:
+        """The CRDs, as anybody gets them."""
+        return list(yaml.safe_load_all(await command("crds")))
+
+    async def fly(self, stage: Stage, prepared: list[Body]) -> list[TrialRecord]:
+        """Install the shop and a rule, and run three experiments on it."""
+        state, client = stage.box.state, stage.client
+        await self._install(client, prepared)
+        page, checkout = (
+            LoadGenerator(Target(f"{state.ingress_url}/", host, RATE), clock=self.clock)
+            for host in (bookshop.PAGE, bookshop.CHECKOUT)
+        )
+        for load in (page, checkout):
+            stage.stack.push_async_callback(load.stop)
+        controller = Verb(
+            *("controller", "--only", "rules", "--only", "chaos"),
+            kubeconfig=Path(state.kubeconfig),
+            metrics=state.prometheus_url,
+            log=stage.home / "controller.log",
+        )
+        stage.stack.push_async_callback(controller.stop)
+        await self._take_off(stage, controller, (page, checkout))
+        watch = Watch(self.observer, state.envoy_admin_url, self.show, self.clock, controller.check)
+        flights = await self._fly_all(stage, watch, page, checkout)
+        await self._gather(stage, flights)
+        return flights
+
+    # -- the set-up ---------------------------------------------------------------------------
+
+    async def _install(self, client: KubeClient, definitions: list[Body]) -> None:
+        for definition in definitions:
+            if definition:
+                await client.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager="kubectl")
+        self.show.fact("crds", f"autopilot crds: {len(definitions)} applied")
+        await client.apply(NAMESPACES, bookshop.namespace(), manager="kubectl")
+        for body in bookshop.bodies():
+            await _apply(client, body)
+        self.show.fact("shop", "productpage → reviews v4 → ratings; checkout → payments")
+
+    async def _take_off(
+        self, stage: Stage, controller: Verb, loads: tuple[LoadGenerator, ...]
+    ) -> None:
+        """Pods, load, controller, rule; wait until the rule is at work and there is telemetry."""
+        client, show = stage.client, self.show
+        kinds = (KNOWN["virtualservices"], KNOWN["deployments"], shop.RULES, bookshop.EXPERIMENTS)
+        self.watch(client, *kinds)
+        await self.observer.until(self._pods_ready, what="the shop's pods")
+        for load in loads:
+            await load.start()
+        show.fact("load", f"{RATE:.0f} requests/s to productpage and to checkout, through Envoy")
+        controller.start()
+        self.tasks.append(asyncio.create_task(follow(controller.log, self._heard)))
+        show.fact("run", f"autopilot controller --only rules --only chaos, pid {controller.pid}")
+        await self.apply_new(client, shop.RULES, yaml.safe_load(bookshop.RULE_YAML))
+        show.fact("rule", f"kubectl apply: {bookshop.RULE}")
+
+        def at_work() -> bool:
+            controller.check()
+            return self._normal()
+
+        await self.observer.until(at_work, what="the rule to be at work")
+        async with asyncio.timeout(30):
+            while not await measured.rates(stage.box.state.prometheus_url, bookshop.MEASURED):
+                await self.clock.sleep(0.1)
+
+    def _pods_ready(self) -> bool:
+        found = [
+            self.observer.get("Deployment", name).get("status", {}) for name in bookshop.WORKLOADS
+        ]
+        return all(int(status.get("availableReplicas") or 0) == 1 for status in found)
+
+    def _normal(self) -> bool:
+        status = self.observer.get("Rule", bookshop.RULE).get("status", {})
+        return bool(status.get("phase") == "Normal")
+
+    def _heard(self, line: Line) -> None:
+        if self._flight is not None and line.get("msg") == "decision":
+            self._flight.decided(line)
+
+    # -- the flights --------------------------------------------------------------------------
+
+    async def _fly_all(
+        self, stage: Stage, watch: Watch, page: LoadGenerator, checkout: LoadGenerator
+    ) -> list[TrialRecord]:
+        client, show = stage.client, self.show
+        fails = TrialRecord(
+            "ratings abort all; reviews v4 passes the failure on", bookshop.RATINGS_DOWN, "Failed"
+        )
+        copes = TrialRecord(
+            "the same experiment again; reviews v3 copes", bookshop.RATINGS_DOWN, "Succeeded"
+        )
+        reacts = TrialRecord(
+            "payments slow for checkout's primary; its rule has to react",
+            bookshop.PAYMENTS_SLOW,
+            "Succeeded",
+        )
+        kubeconfig = ("--kubeconfig", str(stage.box.kubeconfig))
+
+        async def nothing() -> None:
+            """There is nothing to wait for."""
+
+        async def again() -> None:
+            rerun = ("experiment", "rerun", bookshop.RATINGS_DOWN, "-n", NAMESPACE)
+            await command(*rerun, *kubeconfig)
+            show.event(0.0, f"autopilot experiment rerun {bookshop.RATINGS_DOWN}", style="yellow")
+
+        async def returned() -> None:
+            await self.observer.until(self._normal, what="checkout's return", timeout=40)
+
+        async def apply(text: str) -> None:
+            await self.apply_new(client, bookshop.EXPERIMENTS, yaml.safe_load(text))
+
+        show.flight(1, fails.name)
+        show.quote(bookshop.RATINGS_YAML)
+        flight = TrialFlight(fails, "ratings", watch, page)
+        await self._fly_one(flight, flight.fly(lambda: apply(bookshop.RATINGS_YAML), nothing))
+        _lasted(fails, at_most=_SOON)
+
+        await _apply(client, bookshop.reviews_route("v3"))
+        await self._clean(stage)
+        show.flight(2, copes.name)
+        flight = TrialFlight(copes, "ratings", watch, page)
+        await self._fly_one(flight, flight.fly(again, nothing))
+        _lasted(copes, at_least=_DURATION)
+
+        show.flight(3, reacts.name)
+        show.quote(bookshop.PAYMENTS_YAML)
+        flight = TrialFlight(reacts, "payments", watch, checkout)
+        await self._fly_one(flight, flight.fly(lambda: apply(bookshop.PAYMENTS_YAML), returned))
+        went = [mark.what for mark in reacts.others]
+        text = f"the rule {bookshop.RULE} went {' → '.join(map(str, went)) or 'nowhere'}"
+        reacts.checks.append(Check(text, held="Standby" in went and went[-1] == "Normal"))
+        return [fails, copes, reacts]
+
+    async def _fly_one(self, flight: TrialFlight, flying: Coroutine[None, None, None]) -> None:
+        self._flight = flight
+        try:
+            await flying
+        finally:
+            self._flight = None
+
+    async def _clean(self, stage: Stage) -> None:
+        """Wait until nothing of the last flight is in the page's success rate."""
+        async with asyncio.timeout(30):
+            while not await measured.flawless(stage.box.state.prometheus_url, "productpage"):
+                await self.clock.sleep(0.1)
+
+    # -- what came of it ----------------------------------------------------------------------
+
+    async def _gather(self, stage: Stage, flights: list[TrialRecord]) -> None:
+        """Ask Envoy and the API for what is left, and have the reports made."""
+        admin = stage.box.state.envoy_admin_url
+        self._carried = await evidence.read_carried(admin)
+        self._left = await evidence.read_faulty_routes(admin)
+        text = f"faults left: {len(self._left)} (in the configuration that Envoy has in force)"
+        self._checks.append(Check(text, held=not self._left))
+        routes = await stage.client.list(
+            KNOWN["virtualservices"], NAMESPACE, labels=f"{OVERLAID}=true"
+        )
+        text = f"routes that carry anything of autopilot's: {len(routes.items)}"
+        self._checks.append(Check(text, held=not routes.items))
+        if any(flight.outcome == trial.UNFINISHED for flight in flights):
+            return
+        if self._reports is None:
+            self._reports = Path(tempfile.mkdtemp(prefix="autopilot-chaos-"))
+        self._reports.mkdir(parents=True, exist_ok=True)
+        runs: Counter[str] = Counter()
+        for flight in flights:
+            runs[flight.experiment] += 1
+            flight.report = f"{flight.experiment}-{runs[flight.experiment]}"
+            page = self._reports / f"{flight.report}.html"
+            page.write_text(await self._report(stage, flight.experiment, runs[flight.experiment]))
+            self._pages.append(page)
+
+    async def _report(self, stage: Stage, experiment: str, run: int) -> str:
+        wanted = ("experiment", "report", experiment, "--run", str(run), "-o", "html")
+        return await command(*(*wanted, "-n", NAMESPACE, "--kubeconfig", str(stage.box.kubeconfig)))
+
+    def holds(self) -> bool:
+        """Whether nothing is left."""
+        return all(check.held for check in self._checks)
+
+    def appendix(self) -> dict[str, Any]:
+        """What Envoy says at the end, and where the reports are."""
+        return {
+            "carried": [
+                {"service": service, "flag": flag, "requests": count}
+                for (service, flag), count in sorted(self._carried.items())
+            ],
+            "faults_left": len(self._left),
+            "checks": [{"what": check.what, "held": check.held} for check in self._checks],
+            "reports": [str(page) for page in self._pages],
+        }
+
+    def conclude(self, flights: list[TrialRecord], seconds: float) -> None:
+        """Phases, plots, what held, and what Envoy says."""
+        show = self.show
+        show.phases(flights)
+        for number, flight in enumerate(flights, start=1):
+            show.flight(number, flight.name)
+            show.plot(curves.answers(flight.requests, flight.began, flight.seconds), flight.seconds)
+            show.verdict(flight.as_expected, f"{flight.outcome}: {trial.summary(flight)}")
+            show.checks(flight.checks)
+        show.headline("Evidence")
+        for (service, flag), count in sorted(self._carried.items()):
+            told = f"{count:,} requests to {service} were {evidence.FLAGS[flag]} ({flag})"
+            show.plain(f"    {told}, as Envoy counted them")
+        show.checks(self._checks)
+        for page in self._pages:
+            show.plain(f"    report: {page}")
+        good = all(flight.as_expected for flight in flights) and self.holds()
+        went = "as it should be" if good else "not as it should be"
+        show.plain(f"\nfailed, coped, reacted: {went} ({seconds:.0f} s in all)")
+
+
+async def _apply(client: KubeClient, body: Body) -> None:
+    kind = next(kind for kind in KNOWN.values() if kind.matches(body))
+    await client.apply(kind, body, manager="kubectl")
+
+
+def _lasted(flight: TrialRecord, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
+    """Add a check of how long the fault was on."""
+    lasted = flight.fault_seconds
+    within = lasted is not None and at_least - _LAG <= lasted <= at_most
+    limit = f"at most {at_most:.0f} s" if at_most < math.inf else f"its full {at_least:.0f} s"
+    told = "never" if lasted is None else f"{lasted:.1f} s"
+    flight.checks.append(Check(f"the fault was on for {told}: {limit}", held=within))
