@@ -63,3 +63,13 @@ OVERLAY_MANAGER = f"{FIELD_MANAGER}-overlay"
 BASE = f"{DOMAIN}/base"
 """Annotation on a neutral object that autopilot made because there was none to overlay: JSON, the
 spec it was made with. It goes when its last overlay is gone, unless others changed it."""
+
+CHAOS = f"{DOMAIN}/chaos"
+"""Annotation on a Namespace: `enabled` lets experiments inject faults in front of its services."""
+
+ABORT = f"{DOMAIN}/abort"
+"""Annotation on an Experiment, written by `autopilot experiment abort`: any value ends its run."""
+
+RERUN = f"{DOMAIN}/rerun"
+"""Annotation on an Experiment, written by `autopilot experiment rerun`: any value begins another
+run of one whose run is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import RetryLater, TerminalError
@@ -24,6 +24,7 @@ from autopilot.runtime.context import Context
 from autopilot.runtime.decide import Decision, Subject, changed_status, decide
 from autopilot.runtime.guardrails.guard import Question
 from autopilot.runtime.guardrails.latch import is_approved
+from autopilot.runtime.inputs import Reader
 from autopilot.runtime.refused import Refused
 from autopilot.runtime.served import NO_MACHINE
 from autopilot.runtime.setbacks import WorkerRaised
@@ -38,6 +39,9 @@ REMEMBERED = 50
 """How many names per input a record keeps."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autopilot.base.errors import AutopilotError
     from autopilot.kube.client import Body
     from autopilot.kube.events import EventType
     from autopilot.machine.table import PhaseMachine
@@ -112,7 +116,8 @@ class Attempt:
         metrics = (reader or NeedsAsync()) if phase.metrics else None
         self._see_outputs()
         bound = served.inputs[phase.name if self.finalizing else served.row(phase.name)]
-        inputs = snapshot(phase.name, bound, resource.namespace, metrics)
+        objects = Reader(self.commons.client) if phase.reads else None
+        inputs = snapshot(phase.name, bound, resource.namespace, metrics, objects)
         try:
             result = await self._call(worker, resource, inputs)
         finally:
@@ -120,11 +125,19 @@ class Attempt:
                 name: listing.names(REMEMBERED) for name, listing in inputs.read.items()
             }
             self.record.samples = tuple(reader.reads) if reader else ()
+        return self._decided(result)
+
+    def _decided(self, result: Any) -> Decision:
+        """Check an answer and note it.
+
+        Raises:
+            Refused: It isn't allowed.
+        """
         subject = Subject(
-            served.definition,
+            self.served.definition,
             self.machine,
-            phase,
-            resource.namespace,
+            self.phase,
+            str(self.body["metadata"].get("namespace") or ""),
             stored_status(self.body),
             self.finalizing,
         )
@@ -198,13 +211,30 @@ class Attempt:
         plan = writer.plan(self.body, decision.actions, decision.aside.ending)
         if self.finalizing:
             return decision, plan
+        if plan.refused and (other := self._otherwise(decision, plan.refused)) is not None:
+            decision = other
+            plan = writer.plan(self.body, decision.actions, decision.aside.ending)
         guarded = self.commons.guard.judge(self._question(decision, plan, approved))
+        trip = guarded.trip
+        if guarded.forbidden and trip is not None:
+            other = self._otherwise(decision, [TerminalError(trip.message)])
+            if other is not None:
+                plan = writer.plan(self.body, other.actions, other.aside.ending)
+                guarded = self.commons.guard.judge(self._question(other, plan, approved))
         self.guarded = guarded
         if guarded.trip is not None:
             self.record.enter = None
             self.record.reason = guarded.decision.reason
             self.record.message = guarded.decision.message
         return guarded.decision, guarded.plan
+
+    def _otherwise(self, decision: Decision, why: Sequence[AutopilotError]) -> Decision | None:
+        """What is answered instead, where the worker has another answer."""
+        ask = decision.aside.otherwise
+        result = ask(why) if ask is not None else None
+        if result is None:
+            return None
+        return self._decided(replace(result, aside=replace(result.aside, otherwise=None)))
 
     def _question(self, decision: Decision, plan: Plan, approved: bool) -> Question:
         definition, limits = self.served.definition, self.commons.settings.limits

@@ -12,7 +12,7 @@ from autopilot.base.tasks import cancel_and_wait
 from autopilot.kube.cache import Cache, CacheUnavailable, Selection
 from autopilot.kube.marks import OPERATOR
 from autopilot.kube.store import key_of
-from autopilot.runtime.inputs import Inputs, Listing, Lookup
+from autopilot.runtime.inputs import Inputs, Listing, Lookup, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -211,7 +211,11 @@ def _bound(declared: Input, caches: tuple[Cache, ...]) -> BoundInput:
 
 
 def snapshot(
-    phase: str, bound: Sequence[BoundInput], namespace: str, metrics: object | None
+    phase: str,
+    bound: Sequence[BoundInput],
+    namespace: str,
+    metrics: object | None,
+    reader: Reader | None = None,
 ) -> Inputs:
     """The inputs of one sync, all from one moment: what arrives later wakes another sync.
 
@@ -232,7 +236,7 @@ def snapshot(
         kinds[one.declared.attribute] = _lister(one.declared.attribute, namespace, bodies)
     if missing:
         raise CacheUnavailable("; ".join(missing))
-    return Inputs(phase, kinds, metrics)
+    return Inputs(phase, kinds, metrics, reader)
 
 
 def _lister(

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from autopilot.base.errors import RetryLater
+from autopilot.kube.client import ApiError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
+
+    from autopilot.kube.client import KubeClient
+    from autopilot.kube.kinds import ResourceType
 
 Body = Mapping[str, Any]
 
@@ -179,6 +183,35 @@ class Lookup:
         return tuple(self._of(key))
 
 
+class Unreadable(RetryLater):
+    """An object can't be read; whether it is there isn't known."""
+
+
+class Reader:
+    """Reads single objects by GET: where the last word counts, or a kind is known only then.
+
+    Args:
+        client: The API.
+    """
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def get(self, kind: ResourceType, name: str, namespace: str = "") -> Item | None:
+        """An object as it stands; None where there is none, or no such kind.
+
+        Raises:
+            Unreadable: The API doesn't answer, or doesn't allow it.
+        """
+        try:
+            return Item(await self._client.get(kind, name, namespace or None))
+        except NotFound:
+            return None
+        except ApiError as error:
+            where = f"{namespace}/{name}" if namespace else name
+            raise Unreadable(f"{kind.kind} {where} can't be read: {error}") from error
+
+
 class Inputs:
     """The declared inputs of a phase, as attributes.
 
@@ -186,6 +219,7 @@ class Inputs:
         phase: For messages.
         kinds: Declared kind → a function that makes its listing; called once, when asked for.
         metrics: The reader of declared queries; None where the phase doesn't declare `metrics`.
+        reader: Reads single objects; None where the phase doesn't declare that it does.
     """
 
     def __init__(
@@ -193,8 +227,10 @@ class Inputs:
         phase: str,
         kinds: Mapping[str, Callable[[], Listing | Lookup]],
         metrics: object | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self._phase = phase
+        self._reader = reader
         self._kinds = kinds
         self._made: dict[str, Listing | Lookup] = {}
         self._metrics = metrics
@@ -212,6 +248,13 @@ class Inputs:
                 f"phase {self._phase} doesn't declare the input 'metrics'; add it in autopilot.yaml"
             )
         return self._metrics
+
+    @property
+    def reader(self) -> Reader:
+        """Reads single objects of any kind as they stand: `await inputs.reader.get(...)`."""
+        if self._reader is None:
+            raise AttributeError(f"phase {self._phase} doesn't declare that it reads objects")
+        return self._reader
 
     def __getattr__(self, kind: str) -> Any:
         """The listing of a declared kind.
