@@ -53,7 +53,7 @@ class Hold:
     Attributes:
         object: Like `VirtualService shop/checkout`.
         holder: Like `Rule shop/checkout-failover`.
-        action: The holder's action: `shift`, `fault` …
+        action: The holder's action: `failover`, `fault` …
         effect: `hazard`, `protection`, or `owned` for an object that is autopilot's as a whole.
         since: When it was made; None where nothing says.
         deadline: When the sweep may undo it; None for never.

@@ -193,7 +193,7 @@ async def test_the_command_explains_a_rule(
         "halted by ada: storm",
         "Latched: 6 transitions in 1h",
         "primary_ready 1 >= 1 is true",
-        "protection shift of Rule shop/checkout-failover",
+        "protection failover of Rule shop/checkout-failover",
         "no metrics server is named",
     ):
         assert said in done.out
@@ -290,7 +290,7 @@ async def test_a_canary_is_explained_by_phase_conditions_history_and_what_it_hol
     for said in (
         "Progressing",
         "Ready True: step 2 of 5",
-        "protection shift of Canary shop/web",
+        "protection failover of Canary shop/web",
         "New",
     ):
         assert said in done.out

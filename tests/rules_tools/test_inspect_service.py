@@ -343,7 +343,7 @@ async def test_the_command_prints_for_people(
     for said in (
         "2 of 2 ready (a 1, b 1)",
         "to checkout 0 %, checkout-standby 100 %",
-        "protection shift of Rule shop/checkout-failover",
+        "protection failover of Rule shop/checkout-failover",
         "checkout → checkout 0, checkout-standby 100",
         "no metrics server is named",
     ):

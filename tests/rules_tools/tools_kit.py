@@ -118,4 +118,4 @@ def rule(name: str = CHECKOUT, spec: Body | None = None, **status: Any) -> Body:
 def shifted(holder: Holder = HOLDER, route: str = "main") -> Wish:
     """All of a route's requests on the standby."""
     wanted = [to("checkout", 0), to("checkout-standby", 100)]
-    return Wish(holder, "shift", "protection", Locator("/spec/http", route), {"/route": wanted})
+    return Wish(holder, "failover", "protection", Locator("/spec/http", route), {"/route": wanted})
