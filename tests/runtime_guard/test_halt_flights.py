@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from guard_kit import bad, condition, good, phase, reasons, rule, standby, world
+from guard_kit import bad, condition, good, namespace, phase, reasons, rule, standby, world
 
 from autopilot.sandbox.apiserver.faults import Fault
 
@@ -123,6 +123,26 @@ async def test_a_halt_of_one_namespace_leaves_others_alone(fly: Fly) -> None:
         bad(f)
         await f.advance("10s")
         assert (standby(f), standby(f, ns="web")) == (0, 100)
+
+
+async def test_a_halted_namespace_is_frozen_for_those_of_others_too(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(namespace("ops"), namespace("shop", allow_from="ops"))
+        bad(f)
+        f.apply(rule(ns="ops", target={"namespace": "shop"}, actions=BOTH))
+        await f.advance("10s")
+        assert (standby(f), fault(f) is None) == (100, False)
+        order(f, namespaces="shop")
+        await f.settle()
+        assert (standby(f), fault(f)) == (100, None)
+        good(f)
+        await f.advance("1m")
+        assert (phase(f, ns="ops"), standby(f)) == ("Standby", 100)
+        assert "drill" in condition(f, "Ready", ns="ops")["message"]
+        resume(f)
+        await f.advance("30s")
+        assert (phase(f, ns="ops"), standby(f)) == ("Normal", 0)
 
 
 async def test_a_hazard_whose_holder_was_force_deleted_is_swept(fly: Fly) -> None:

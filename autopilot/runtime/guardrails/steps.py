@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def forward(plan: Plan) -> tuple[Forward, ...]:
     """The writes that move traffic forward; what only puts back a foreign change isn't one."""
     return tuple(
-        Forward(step.summary, _namespace(step), _moved(step))
+        Forward(step.summary, namespace_of(step), _moved(step))
         for step in plan.changes
         if step.moves == "forward" and not is_repair(step)
     )
@@ -99,8 +99,7 @@ def _held(step: PutOverlay) -> tuple[Overlay, Path] | None:
     wish, overlays = step.wish, read(step.live).overlays
     places = Places(step.live, overlays)
     for overlay in overlays:
-        mine = wish.holder.succeeds(overlay.holder) and overlay.action == wish.action
-        if not mine or overlay.inserted != (wish.insert is not None):
+        if not wish.may_be(overlay):
             continue
         found = places.find(overlay)
         if not isinstance(found, tuple):
@@ -139,7 +138,9 @@ def about(home: str, actions: Sequence[Action], plan: Plan) -> About:
         if not isinstance(action, Split | Scale):
             foreign |= {namespace for namespace, _ in named}
     spaces = {
-        _namespace(step) for step in plan.changes if step.moves == "forward" and _namespace(step)
+        namespace_of(step)
+        for step in plan.changes
+        if step.moves == "forward" and namespace_of(step)
     }
     return About(home, frozenset(spaces), frozenset(services), frozenset(foreign | spaces))
 
@@ -177,7 +178,8 @@ def _moved(step: Step) -> float:
     return step.moved if isinstance(step, ApplyOwned | PutOverlay) else 0.0
 
 
-def _namespace(step: Step) -> str:
+def namespace_of(step: Step) -> str:
+    """The namespace of the object that a step writes."""
     if isinstance(step, PutOverlay | TakeBack):
         return step.target.namespace or ""
     body = step.body if isinstance(step, ApplyOwned | MakeBase) else step.live
