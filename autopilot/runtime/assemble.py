@@ -121,6 +121,7 @@ def assemble(definition: OperatorDefinition, parts: Parts) -> Served:
         inputs=_inputs(definition, parts),
         owned=owned,
         writer=Writer(means),
+        about=parts.wakes.about(definition),
         events=EventRecorder(parts.client, manager, parts.instance, clock=parts.clock),
     )
 

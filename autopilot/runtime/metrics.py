@@ -82,7 +82,7 @@ class Metrics:
     def _start_at_zero(self, definition: OperatorDefinition) -> None:
         for result in RESULTS:
             self.reconciles.labels(definition.kind.qualified, result)
-        for phase in definition.phases:
+        for phase in definition.phases if definition.machine_of is None else ():
             self.transitions.labels(definition.kind.qualified, phase.name)
         for what in ("status", "outputs", "mesh"):
             self.writes.labels(definition.kind.qualified, what)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.record import Key, SyncRecord
     from autopilot.runtime.resource import Resource
     from autopilot.runtime.settings import LiveSettings, RuntimeOptions
+    from autopilot.runtime.wakes import About
     from autopilot.runtime.workers import Workers
     from autopilot.runtime.writes import Writer
     from autopilot.telemetry.provider import SampleProvider
@@ -49,6 +50,7 @@ class Served:
         owned: The caches of what it made, by kind.
         writer: For every write.
         events: For Events.
+        about: What its resources are about.
     """
 
     definition: OperatorDefinition
@@ -58,6 +60,7 @@ class Served:
     owned: Mapping[ResourceType, Cache]
     writer: Writer
     events: EventRecorder
+    about: About
 
     def row(self, stored: str) -> str:
         """Under which name the inputs of a phase are kept."""

@@ -168,6 +168,7 @@ class Syncer:
         Raises:
             Refused: The resource makes no table.
         """
+        attempt.served.about.learn(attempt.key, attempt.body)
         try:
             attempt.machine = attempt.served.machine_for(attempt.body)
         except InvalidInput as error:

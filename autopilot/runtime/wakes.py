@@ -27,33 +27,39 @@ _WATCHED = ("labels", "annotations", "deletionTimestamp", "generation", "finaliz
 class About:
     """What the resources of a kind are about, both ways round.
 
+    It is learnt at a resource's first sync, not when it is first seen: thousands are seen at once.
+
     Args:
         concerns: The definition's; None where it has none.
     """
 
     def __init__(self, concerns: Concerns | None) -> None:
         self._concerns = concerns
-        self._of: dict[Key, frozenset[Hashable]] = {}
+        self._of: dict[Key, tuple[tuple[Any, ...], frozenset[Hashable]]] = {}
         self._keys: dict[Hashable, set[Key]] = {}
+        self._unknown: set[Key] = set()
 
-    def see(self, key: Key, old: Body | None, new: Body | None) -> None:
-        """Take in a change of a resource."""
-        if self._concerns is None or (old and new and _generation(old) == _generation(new)):
+    def see(self, key: Key, new: Body | None) -> None:
+        """Take in a change of a resource: what it was about may be so no longer."""
+        known = self._of.get(key)
+        if self._concerns is None or (new and known and known[0] == _generation(new)):
             return
-        wanted = frozenset(self._concerns.of(new)) if new is not None else frozenset()
-        before = self._of.pop(key, frozenset())
-        for subject in before - wanted:
-            keys = self._keys.get(subject, set())
-            keys.discard(key)
-            if not keys:
-                self._keys.pop(subject, None)
-        for subject in wanted - before:
-            self._keys.setdefault(subject, set()).add(key)
-        if wanted:
-            self._of[key] = wanted
+        if new is None:
+            self._set(key, None, frozenset())
+            self._unknown.discard(key)
+        else:
+            self._unknown.add(key)
+
+    def learn(self, key: Key, body: Body) -> None:
+        """Learn what a resource is about, unless that is known."""
+        known = self._of.get(key)
+        if self._concerns is None or (known and known[0] == _generation(body)):
+            return
+        self._set(key, _generation(body), frozenset(self._concerns.of(body)))
+        self._unknown.discard(key)
 
     def touched_by(self, kind: ResourceType, old: Body | None, new: Body | None) -> set[Key]:
-        """The resources that a change concerns."""
+        """The resources that a change concerns, or may concern."""
         if self._concerns is None:
             return set()
         subjects = {
@@ -62,7 +68,21 @@ class About:
             if body is not None
             for subject in self._concerns.touched(kind, body)
         }
-        return {key for subject in subjects for key in self._keys.get(subject, ())}
+        return {*self._unknown, *(key for each in subjects for key in self._keys.get(each, ()))}
+
+    def _set(
+        self, key: Key, generation: tuple[Any, ...] | None, wanted: frozenset[Hashable]
+    ) -> None:
+        _, before = self._of.pop(key, (None, frozenset()))
+        for subject in before - wanted:
+            keys = self._keys.get(subject, set())
+            keys.discard(key)
+            if not keys:
+                self._keys.pop(subject, None)
+        for subject in wanted - before:
+            self._keys.setdefault(subject, set()).add(key)
+        if generation is not None:
+            self._of[key] = (generation, wanted)
 
 
 class Wakes:
@@ -84,9 +104,13 @@ class Wakes:
         self._about: dict[str, About] = {}
         self._concerned: set[Key] = set()
 
+    def about(self, definition: OperatorDefinition) -> About:
+        """What the resources of an operator are about."""
+        return self._about.setdefault(definition.kind.qualified, About(definition.concerns))
+
     def primary(self, definition: OperatorDefinition) -> Callable[[Body | None, Body | None], None]:
         """The handler for changes of an operator's own kind."""
-        about = self._about.setdefault(definition.kind.qualified, About(definition.concerns))
+        about = self.about(definition)
 
         def changed(old: Body | None, new: Body | None) -> None:
             body = new or old
@@ -100,7 +124,7 @@ class Wakes:
             else:
                 self._by_uid[uid] = key
                 self._phases.setdefault(key.kind, {})[key] = definition.row(stored_phase(new))
-            about.see(key, old, new)
+            about.see(key, new)
             self._wake(key, fresh=old is None or new is None or _intent(old) != _intent(new))
 
         return changed
@@ -132,7 +156,7 @@ class Wakes:
             everywhere: Whether an object concerns resources of other namespaces too.
         """
         concerned = frozenset(phases)
-        about = self._about.setdefault(definition.kind.qualified, About(definition.concerns))
+        about = self.about(definition)
 
         def touched(old: Body | None, new: Body | None) -> None:
             keys = about.touched_by(kind, old, new) - {_echo_of(old, new)}
