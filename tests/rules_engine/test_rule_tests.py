@@ -264,3 +264,14 @@ def test_a_value_whose_meaning_would_be_a_guess_is_refused(said: str, unit: Unit
 
 def test_a_row_says_how_often_each_value_comes() -> None:
     assert row_of("0%x60 6%x12 _x6 1%", Unit.RATIO) == [(60, 0.0), (12, 0.06), (6, None), (1, 0.01)]
+
+
+def test_the_schema_for_editors_names_every_field_with_a_description() -> None:
+    done = CliRunner().invoke(cli, ["schema", "rule-test"])
+    schema = json.loads(done.stdout)
+    assert {*schema["properties"]} == {"rules", "tests"}
+    test = schema["$defs"]["TestSpec"]["properties"]
+    assert {"signals", "steps", "approve", "expect", "never", "start", "until"} < {*test}
+    assert all(field.get("description") for field in test.values())
+    step = schema["$defs"]["StepSpec"]
+    assert step["additionalProperties"] is True
