@@ -6,7 +6,7 @@ from typing import Any
 
 from autopilot.rules.model import API_VERSION, KIND, RuleSpec
 from autopilot.rules.status import RuleStatus
-from autopilot.spec.crd import crd
+from autopilot.spec.crd import crd, without_defaults
 from autopilot.spec.project import OperatorSpec
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
@@ -30,18 +30,7 @@ def rule_crd() -> dict[str, Any]:
     version["additionalPrinterColumns"] = _COLUMNS
     root = version["schema"]["openAPIV3Schema"]
     root["description"] = "A state machine over signals that moves a mesh's traffic."
-    spec = root["properties"]["spec"] = _plain(root["properties"]["spec"])
+    spec = root["properties"]["spec"] = without_defaults(root["properties"]["spec"])
     spec["properties"]["mode"]["default"] = "enforce"
     root["properties"]["status"]["properties"]["phase"]["description"] = "The present phase."
     return made
-
-
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without defaults."""
-    result = {key: value for key, value in schema.items() if key != "default"}
-    for key in ("items", "additionalProperties"):
-        if isinstance(result.get(key), dict):
-            result[key] = _plain(result[key])
-    if "properties" in result:
-        result["properties"] = {name: _plain(one) for name, one in result["properties"].items()}
-    return result

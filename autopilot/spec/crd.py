@@ -79,7 +79,7 @@ def crd(operator: OperatorSpec, spec: type[BaseModel], status: type[BaseModel]) 
         NotStructural: A model has a type that Kubernetes can't check.
     """
     spec_schema = structural(spec)
-    status_schema = _without_defaults(structural(status))
+    status_schema = without_defaults(structural(status))
     kept = runtime_status([phase.name for phase in operator.phases])
     status_schema["properties"] = {**kept, **status_schema.get("properties", {})}
     status_schema.pop("required", None)
@@ -106,14 +106,14 @@ def crd(operator: OperatorSpec, spec: type[BaseModel], status: type[BaseModel]) 
     }
 
 
-def _without_defaults(schema: Schema) -> Schema:
-    """The models know a status's defaults; the API server shall not write any by itself."""
+def without_defaults(schema: Schema) -> Schema:
+    """A schema by which the API server writes nothing by itself: the models know the defaults."""
     result = {key: value for key, value in schema.items() if key != "default"}
     for key in ("items", "additionalProperties"):
         if isinstance(result.get(key), dict):
-            result[key] = _without_defaults(result[key])
+            result[key] = without_defaults(result[key])
     if "properties" in result:
-        result["properties"] = {k: _without_defaults(v) for k, v in result["properties"].items()}
+        result["properties"] = {k: without_defaults(v) for k, v in result["properties"].items()}
     return result
 
 
