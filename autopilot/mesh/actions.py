@@ -319,6 +319,20 @@ OVERLAID: tuple[type[Overlaid], ...] = (
     Shed,
 )
 
+SHIFTS: frozenset[str] = frozenset(["split", "failover"])
+"""What rules call a `Shift`."""
+
+
+def word_of(action: Overlaid) -> str:
+    """What its holder calls an action; marks and messages say that."""
+    return action.called if isinstance(action, Shift) else action.name
+
+
+def name_of(word: str) -> str:
+    """The name of the action that a mark's word means."""
+    return Shift.name if word in SHIFTS else word
+
+
 ACTIONS: dict[str, type[Action]] = {action.name: action for action in (Split, Scale, *OVERLAID)}
 """By the name that `actions:` in `autopilot.yaml` uses."""
 

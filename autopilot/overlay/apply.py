@@ -85,13 +85,7 @@ def _place(
     live: Body, wish: Wish, marks: Marks, places: Places
 ) -> tuple[Overlay | None, Path | None]:
     """The holder's own overlay for this wish, if any, and the place; None: to be inserted."""
-    own = [
-        each
-        for each in marks.overlays
-        if wish.holder.succeeds(each.holder)
-        and each.action == wish.action
-        and each.inserted == (wish.insert is not None)
-    ]
+    own = [each for each in marks.overlays if wish.may_be(each)]
     for each in own:
         if not each.locator.fits(places.known(wish.known_by)):
             continue
@@ -211,7 +205,7 @@ class _Draft:
             deadline=wish.deadline,
             asked=asked,
         )
-        if mine is None or mine.render() != overlay.render() or not marks.labelled:
+        if mine is None or not same(mine.body(), overlay.body()) or not marks.labelled:
             write_overlay(self.editor, overlay)
         if self._owners != marks.owners:
             write_owners(self.editor, self._owners)

@@ -109,6 +109,10 @@ class Overlay:
 
     def render(self) -> str:
         """As the annotation's text."""
+        return json.dumps(self.body(), separators=(",", ":"), ensure_ascii=False)
+
+    def body(self) -> Body:
+        """What the annotation says."""
         who = self.holder
         said: Body = {
             "owner": {
@@ -132,7 +136,7 @@ class Overlay:
             said["made"] = [*self.made]
         if self.deadline is not None:
             said["deadline"] = self.deadline.isoformat()
-        return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+        return said
 
 
 @dataclass(frozen=True, slots=True)

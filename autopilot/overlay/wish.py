@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autopilot.kube.client import Body
     from autopilot.overlay.foreign import Judge
-    from autopilot.overlay.record import Effect
+    from autopilot.overlay.record import Effect, Overlay
 
 INSERTED = "autopilot-"
 """How the name of an inserted route begins."""
@@ -38,6 +38,7 @@ class Wish:
         deadline: When the sweep may undo it.
         take_over: Whether a foreign fault or split is displaced rather than refused.
         foreign: By field, what in it would be somebody else's; see `foreign`.
+        formerly: Other names under which the holder may have it already: then it is stepped.
     """
 
     holder: Holder
@@ -49,6 +50,7 @@ class Wish:
     deadline: datetime | None = None
     take_over: bool = False
     foreign: Mapping[str, Judge] = field(default_factory=dict)
+    formerly: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Check what could never be undone.
@@ -70,6 +72,15 @@ class Wish:
             raise ValueError("one wanted field lies within another")
         if any(path[0] in DESTINATIONS and len(path) > 1 for path in paths if self.locator.routes):
             raise ValueError("destinations are changed as one list")
+
+    def may_be(self, overlay: Overlay) -> bool:
+        """Whether an overlay may be this wish's own, as far as can be told without its place."""
+        if not self.holder.succeeds(overlay.holder) or overlay.inserted != (
+            self.insert is not None
+        ):
+            return False
+        # An inserted route is known by its name, whatever it is for.
+        return overlay.inserted or overlay.action in {self.action, *self.formerly}
 
     @property
     def wanted(self) -> Mapping[str, Any]:

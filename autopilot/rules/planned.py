@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from autopilot.kube.client import Body
     from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.actions import Overlaid
-    from autopilot.mesh.istio.overlays import Preview
-    from autopilot.mesh.provider import Owner, World
+    from autopilot.mesh.provider import Owner, Preview, World
     from autopilot.mesh.steps import Plan
     from autopilot.rules.program import Program
 

@@ -56,6 +56,10 @@ def shift(standby: int) -> Shift:
     return Shift(WEB, {"web": 100 - standby, "web-standby": standby}, "web")
 
 
+def failover(standby: int) -> Shift:
+    return Shift(WEB, {"web": 100 - standby, "web-standby": standby}, "web", "failover")
+
+
 def other() -> Owner:
     return Owner(CANARY, "demo", "other", "uid-2", "canary")
 
@@ -172,7 +176,7 @@ async def test_the_second_to_ask_gets_the_firsts_name_and_takes_over_when_it_is_
         changes, failed = await runtime.sync(action, who=other())
         assert not changes
         assert {type(error) for error in failed} == {Held}
-        assert "Canary demo/web (shift)" in str(failed[0])
+        assert "Canary demo/web (split)" in str(failed[0])
     await runtime.sync(Timeout(WEB, SECOND), who=other())
     await runtime.sync()
     changes, failed = await runtime.sync(shift(10), who=other())
@@ -359,3 +363,23 @@ async def check_marked(client: HttpKubeClient, theirs: Body) -> None:
         assert read(found).labelled
     for body in (await client.list(DESTINATION_RULES)).items:
         assert read(body).labelled
+
+
+async def test_a_split_that_becomes_a_failover_is_stepped_and_renamed(
+    runtime: Runtime, client: HttpKubeClient, theirs: Body
+) -> None:
+    before = await web(client)
+    await runtime.sync(shift(10))
+    first = read(await web(client)).overlays
+    changes, failed = await runtime.sync(failover(50))
+    assert not failed
+    assert {change.moves for change in changes} == {"forward"}
+    assert all(": failover on " in change.summary for change in changes)
+    then = read(await web(client)).overlays
+    assert [each.id for each in then] == [each.id for each in first]
+    assert {each.action for each in then} == {"failover"}
+    # The word alone is no change of the mesh, but people read the mark.
+    assert await runtime.sync(Shift(WEB, {"web": 50, "web-standby": 50}, "web")) == ([], [])
+    assert {each.action for each in read(await web(client)).overlays} == {"split"}
+    await runtime.sync()
+    assert as_it_was(await web(client), before)

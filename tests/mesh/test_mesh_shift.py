@@ -37,7 +37,7 @@ async def test_a_shift_changes_the_weights_alone_and_what_is_not_wanted_is_as_be
     assert not failed
     assert [(c.summary, c.moves) for c in changes] == [
         (
-            "VirtualService demo/web: shift on the route without a name: "
+            "VirtualService demo/web: split on the route without a name: "
             "web 100→0, web-standby 0→100",
             "forward",
         )

@@ -96,11 +96,12 @@ wheres = st.sampled_from(
 seconds = st.integers(1, 9).map(lambda n: timedelta(seconds=n))
 actions = st.one_of(
     st.builds(
-        lambda where, share, over: Shift(
-            where, {"web": 100 - share, "standby": share}, "web", take_over=over
+        lambda where, share, word, over: Shift(
+            where, {"web": 100 - share, "standby": share}, "web", word, take_over=over
         ),
         wheres,
         shares,
+        st.sampled_from(["split", "failover"]),
         st.booleans(),
     ),
     st.builds(Timeout, wheres, seconds),

@@ -165,10 +165,13 @@ def test_the_generator_reaches_refusals_inserts_and_fields() -> None:
         world = World(body)
         plan = world.sync(*first)
         seen.update(type(error).__name__ for error in plan.refused)
-        seen.update(overlay.action for overlay in read(world.thing.body).overlays)
+        for overlay in read(world.thing.body).overlays:
+            name = overlay.locator.name
+            seen.add(name[10:-11] if overlay.inserted else overlay.action)
 
     look()
-    assert {"shift", "timeout", "retry", "fault", "mirror", "shed"} <= seen
+    assert seen & {"split", "failover"}
+    assert {"timeout", "retry", "fault", "mirror", "shed"} <= seen
     assert {"callers", "callers-hazard", "Foreign", "TargetMissing"} <= seen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autopilot.mesh.actions import Shed, Shift
+from autopilot.mesh.actions import Shed, Shift, word_of
 from autopilot.mesh.errors import TargetMissing, Unfeasible
 from autopilot.mesh.istio.destinations import Destination
 from autopilot.mesh.istio.hosts import service_of
@@ -86,7 +86,7 @@ class Aims:
                 group.append(aim)
         if same:
             self.refused.append(
-                Unfeasible(f"two {aim.action.name} actions on {aim.route} {aim.scope}".rstrip())
+                Unfeasible(f"{_two(same[0], aim)} on {aim.route} {aim.scope}".rstrip())
             )
 
 
@@ -167,6 +167,11 @@ def _only_port(where: Where, host: str, world: World) -> bool:
 
 def _alike(left: Aim, right: Aim) -> bool:
     return left.route.index == right.route.index and left.scope == right.scope
+
+
+def _two(left: Aim, right: Aim) -> str:
+    words = {word_of(left.action), word_of(right.action)}
+    return " and ".join(sorted(words)) if len(words) > 1 else f"two {words.pop()} actions"
 
 
 def _kind(aim: Aim) -> str:

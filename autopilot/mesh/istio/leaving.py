@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autopilot.mesh.actions import name_of
 from autopilot.mesh.errors import WouldStarve
 from autopilot.mesh.istio.shift import FIELD, starves
 from autopilot.overlay.values import ABSENT, at, path_of, same
@@ -35,7 +36,7 @@ class Still:
         """Whether an overlay is what somebody wants still."""
         if overlay.inserted:
             return overlay.locator.name in self.names
-        return (overlay.action, draft.placed(overlay)) in self.places
+        return (name_of(overlay.action), draft.placed(overlay)) in self.places
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.errors import AutopilotError
 from autopilot.kube.ownership import describe
-from autopilot.mesh.actions import Fault, Mirror, Retry, Shed, Shift, Timeout
+from autopilot.mesh.actions import SHIFTS, Fault, Mirror, Retry, Shed, Shift, Timeout, word_of
 from autopilot.mesh.istio.change import Change, Site
 from autopilot.mesh.istio.draft import ROUTES, is_inserted, put
 from autopilot.mesh.istio.faults import fault_of, mirror_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from autopilot.overlay.values import Path
 
 CALLERS, HAZARD, SHED = "callers", "callers-hazard", "shed"
-"""What inserted routes are for; a part of their names, and the action of their records."""
+"""What inserted routes are for; a part of their names."""
 
 _ORDER = (Shift, Timeout, Retry, Fault, Mirror)
 
@@ -123,15 +123,16 @@ class Layers:
             return
         wish = Wish(
             holder=self._ask.holder,
-            action=action.name,
+            action=word_of(action),
             effect="hazard" if action.hazard else "protection",
             locator=route.locator,
             fields=change.fields,
             deadline=_deadline([aim]),
             take_over=_takes_over(action),
             foreign=change.foreign,
+            formerly=SHIFTS if isinstance(action, Shift) else frozenset(),
         )
-        words = f"{action.name} on {route}: {change.words}"
+        words = f"{word_of(action)} on {route}: {change.words}"
         draft.put(wish, words, change.moves, change.moved)
 
     def _change(self, aim: Aim, route: Route, present: Body) -> Change:
@@ -153,6 +154,7 @@ class Layers:
     def _insert(self, aims: Sequence[Aim], role: str, effect: Effect) -> None:
         """Insert a copy of a route for some of its requests."""
         draft, first = self._draft, aims[0]
+        aims = sorted(aims, key=lambda each: _rank(each.action))
         name = self._name(first, role)
         route = draft.route(first.route.locator) or first.route
         source, ahead = route.lasting, route.locator
@@ -164,12 +166,12 @@ class Layers:
         moved = 0.0
         stood = draft.inserted(name)
         try:
-            for aim in sorted(aims, key=lambda each: _rank(each.action)):
+            for aim in aims:
                 change = self._change(aim, route, stood or route.present)
                 self._check_free(aim, route, change)
                 for field, value in change.fields.items():
                     put(made, field, value)
-                words.append(f"{aim.action.name}: {change.words}")
+                words.append(f"{word_of(aim.action)}: {change.words}")
                 moves = _joined(moves, _unless_stands(stood, change))
                 moved += change.moved
             insert = _named(made, name, first.scope.match(route.present))
@@ -177,7 +179,7 @@ class Layers:
             draft.refused.append(error)
             return
         if insert is not None:
-            wish = self._wish(role, effect, ahead, insert, aims)
+            wish = self._wish(effect, ahead, insert, aims)
             draft.put(wish, f"{first.scope} on {route}: {', '.join(words)}", moves, moved)
 
     def _shed(self, aim: Aim) -> None:
@@ -203,15 +205,13 @@ class Layers:
         moves: Moves = "forward"
         if shed.share <= before:
             moves = "back" if shed.share < before else "neutral"
-        wish = self._wish(SHED, "protection", ahead, insert, [aim])
+        wish = self._wish("protection", ahead, insert, [aim])
         draft.put(wish, f"shed{scope} on {route}: {words_of(shed, before)}", moves)
 
-    def _wish(
-        self, role: str, effect: Effect, ahead: Locator, insert: Body, aims: Sequence[Aim]
-    ) -> Wish:
+    def _wish(self, effect: Effect, ahead: Locator, insert: Body, aims: Sequence[Aim]) -> Wish:
         return Wish(
             holder=self._ask.holder,
-            action=role,
+            action="+".join(word_of(aim.action) for aim in aims),
             effect=effect,
             locator=ahead,
             insert=insert,
