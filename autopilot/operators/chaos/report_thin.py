@@ -33,7 +33,7 @@ _WHY = 120
 _MOST_PARTS = 50
 _SAMPLED = 500
 _MARGIN = 1.2
-_CONTROL = {code: " " for code in (*range(10), *range(11, 32), 127)}
+_CONTROL = dict.fromkeys((*range(10), *range(11, 32), 127), " ")
 _SPEC_BYTES = 32 * 1024
 
 
