@@ -169,7 +169,8 @@ class Fault:
     Attributes:
         where: Which requests.
         abort_status: HTTP status of aborted requests; None for no HTTP abort.
-        abort_grpc: gRPC status name, like `UNAVAILABLE`; None for none.
+        abort_grpc: gRPC status name, like `UNAVAILABLE`; None for none. Callers by plain HTTP are
+            answered 200 then.
         abort_percentage: Of the requests, 0 to 100.
         delay: How long delayed requests wait; None for no delay.
         delay_percentage: Of the requests, 0 to 100.
@@ -286,7 +287,8 @@ class Shed:
         headers: Only requests whose header has one of these values; empty for all.
         share: Percent of those, 0 to 100.
         status: What they are answered.
-        retry_after: For the `retry-after` header; None for none.
+        retry_after: For the `retry-after` header; None for none. Where only a share is shed, the
+            answers that pass carry it too.
     """
 
     name: ClassVar[str] = "shed"

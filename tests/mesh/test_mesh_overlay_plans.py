@@ -304,6 +304,28 @@ def test_a_share_that_is_shed_follows_a_shift_of_the_route_that_it_copies_but_no
     assert planned(seen, Shed(WEB, share=0)).steps == ()
 
 
+def test_a_share_that_is_shed_is_sent_retry_after_beside_the_routes_own_headers() -> None:
+    theirs = {"request": {"add": {"a": "b"}}, "response": {"set": {"Retry-After": "1", "x": "y"}}}
+    seen = world(routed({"name": "main", "headers": theirs, "route": [to("web")]}))
+    shed = Shed(WEB, share=50, retry_after=timedelta(seconds=2.5))
+    mine, main = routes(seen, shed)
+    assert mine["headers"] == {
+        "request": {"add": {"a": "b"}},
+        "response": {"set": {"x": "y", "retry-after": "3"}},
+    }
+    assert main["headers"] == theirs
+    (step,) = planned(seen, shed).steps
+    assert "answers that pass carry retry-after too" in step.summary
+
+
+def test_an_abort_by_grpc_status_says_what_other_callers_are_answered() -> None:
+    seen = world(routed({"name": "main", "route": [to("web")]}))
+    (step,) = planned(seen, Fault(WEB, abort_grpc="UNAVAILABLE", abort_percentage=5)).steps
+    assert "abort 5% with UNAVAILABLE (for gRPC; plain HTTP callers are answered 200)" in (
+        step.summary
+    )
+
+
 def test_headers_that_a_route_asks_for_itself_narrow_what_is_shed() -> None:
     route = {"match": [{"headers": {"X-Tier": {"prefix": "b"}}}], "route": [to("web")]}
     mine, _ = routes(world(routed(route)), Shed(WEB, {"x-tier": ("batch", "gold")}))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FAULT = "/fault"
 DISABLES = "while it stands, the route's own timeout and retries don't apply"
 """Istio enables neither on a route with a fault."""
+PLAIN = "for gRPC; plain HTTP callers are answered 200"
+"""What Envoy makes of an abort by gRPC status."""
 
 
 def fault_of(fault: Fault) -> Change:
@@ -36,6 +38,8 @@ def fault_of(fault: Fault) -> Change:
         )
         made["abort"] = {**how, "percentage": percent(fault.abort_percentage)}
         words.append(f"abort {fault.abort_percentage:g}% with {next(iter(how.values()))}")
+        if fault.abort_status is None:
+            words[-1] += f" ({PLAIN})"
     if fault.delay is not None:
         delay = render(fault.delay)
         made["delay"] = {"fixedDelay": delay, "percentage": percent(fault.delay_percentage)}
