@@ -176,14 +176,14 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         show.quote(bookshop.RATINGS_YAML)
         flight = TrialFlight(fails, "ratings", watch, page)
         await self._fly_one(flight, flight.fly(lambda: apply(bookshop.RATINGS_YAML), nothing))
-        _lasted(fails, at_most=_SOON)
+        lasted(fails, at_most=_SOON)
 
         await _apply(client, bookshop.reviews_route("v3"))
         await self._clean(stage)
         show.flight(2, copes.name)
         flight = TrialFlight(copes, "ratings", watch, page)
         await self._fly_one(flight, flight.fly(again, nothing))
-        _lasted(copes, at_least=_DURATION)
+        lasted(copes, at_least=_DURATION)
 
         show.flight(3, reacts.name)
         show.quote(bookshop.PAYMENTS_YAML)
@@ -280,7 +280,7 @@ async def _apply(client: KubeClient, body: Body) -> None:
     await client.apply(kind, body, manager="kubectl")
 
 
-def _lasted(flight: TrialRecord, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
+def lasted(flight: TrialRecord, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
     """Add a check of how long the fault was on."""
     lasted = flight.fault_seconds
     within = lasted is not None and at_least - _LAG <= lasted <= at_most
