@@ -143,7 +143,12 @@ async def test_killed_between_any_two_writes_a_failover_and_its_return_go_on(fly
         world(f)
         callers(f, 0.3)
         primary(f, 0.3)
-        f.apply(short(**{"for": "3s", "return": quick}))
+        made = short(**{"for": "3s", "return": quick})
+        made["spec"]["signals"] = {
+            "primary_errors": {"builtin": "errorRate", "backend": "checkout", "window": "4s"},
+            "primary_p99": {"builtin": "latency", "backend": "checkout", "window": "4s"},
+        }
+        f.apply(made)
         seen: list[dict[str, int]] = []
 
         def note() -> None:
