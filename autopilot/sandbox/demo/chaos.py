@@ -226,17 +226,11 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         if self._reports is None:
             self._reports = Path(tempfile.mkdtemp(prefix="autopilot-chaos-"))
         self._reports.mkdir(parents=True, exist_ok=True)
-        runs: Counter[str] = Counter()
         for flight in flights:
-            runs[flight.experiment] += 1
-            flight.report = f"{flight.experiment}-{runs[flight.experiment]}"
             page = self._reports / f"{flight.report}.html"
-            page.write_text(await self._report(stage, flight.experiment, runs[flight.experiment]))
+            wanted = ("experiment", "report", flight.report, "-o", "html", "-n", NAMESPACE)
+            page.write_text(await command(*wanted, "--kubeconfig", str(stage.box.kubeconfig)))
             self._pages.append(page)
-
-    async def _report(self, stage: Stage, experiment: str, run: int) -> str:
-        wanted = ("experiment", "report", experiment, "--run", str(run), "-o", "html")
-        return await command(*(*wanted, "-n", NAMESPACE, "--kubeconfig", str(stage.box.kubeconfig)))
 
     def holds(self) -> bool:
         """Whether nothing is left."""

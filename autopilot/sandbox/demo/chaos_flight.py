@@ -128,6 +128,8 @@ class TrialFlight:
                 # One that ran before stands on its last verdict until the new run begins.
                 if not phase or (not record.phases and phase in VERDICTS):
                     return
+                record.cause = str((status.get("cause") or {}).get("message") or "")
+                record.report = str(status.get("report") or "")
                 if not record.phases or record.phases[-1].what != phase:
                     record.phases.append(Mark(self.at, phase))
             case "Rule", _:
