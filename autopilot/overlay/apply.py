@@ -7,28 +7,24 @@ resourceVersion: so no moment exists at which one is there without the other.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from autopilot.kube.ownership import describe
+from autopilot.overlay.draft import Draft
 from autopilot.overlay.errors import Foreign, Held, NotThere, NotUnique
-from autopilot.overlay.foreign import nothing
 from autopilot.overlay.locate import routes_of, shape_of
-from autopilot.overlay.owners import displaced
-from autopilot.overlay.places import Lost, Places
-from autopilot.overlay.record import Marks, Overlay, read, short_id
+from autopilot.overlay.places import Places
+from autopilot.overlay.record import Marks, Overlay, read
 from autopilot.overlay.values import ABSENT, Editor, at, overlap, path_of, pointer, same
-from autopilot.overlay.writing import write_overlay, write_owners
+from autopilot.overlay.writing import write_overlay
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from autopilot.kube.client import Body
-    from autopilot.overlay.owners import FieldOwner
+    from autopilot.overlay.draft import Change
     from autopilot.overlay.values import Path
     from autopilot.overlay.wish import Wish
-
-Change = Literal["none", "new", "step", "repair", "record"]
-"""`step`: other values than before; `repair`: others had changed a field; `record`: marks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ def plan(live: Body, wish: Wish, now: datetime) -> Planned:
     _check_free(live, wish, marks, places, place, mine)
     editor = Editor(live)
     try:
-        draft = _Draft(wish, place, mine, editor, places)
+        draft = Draft(wish, place, mine, editor, places)
         overlay = draft.overlay = draft.write(now, marks)
     except ValueError as error:
         raise NotThere(f"{describe(live)}: {error}") from error
@@ -131,7 +127,7 @@ def _check_free(
                 )
 
 
-def _check_findable(live: Body, draft: _Draft, places: Places, marks: Marks) -> None:
+def _check_findable(live: Body, draft: Draft, places: Places, marks: Marks) -> None:
     """Make sure that no overlaid route looks like another afterwards: it must be undone.
 
     Raises:
@@ -146,139 +142,6 @@ def _check_findable(live: Body, draft: _Draft, places: Places, marks: Marks) -> 
                 f"{describe(live)}: {each.locator} would look like another route, and couldn't be "
                 "told from it for the undo; give it a name of its own"
             )
-
-
-class _Draft:
-    """One overlay being written."""
-
-    overlay: Overlay
-
-    def __init__(
-        self,
-        wish: Wish,
-        place: Path | None,
-        mine: Overlay | None,
-        editor: Editor,
-        places: Places,
-    ) -> None:
-        self._live = editor.live
-        self._wish = wish
-        self.place = place
-        self._mine = mine
-        self.editor = editor
-        self.places = places
-        self._owners: tuple[FieldOwner, ...] = ()
-        self._made: list[str] = [*mine.made] if mine else []
-        self._inserted: int | None = None
-        self.change: Change = "new" if mine is None else "record"
-
-    def write(self, now: datetime, marks: Marks) -> Overlay:
-        """Write the fields and the record."""
-        wish, mine = self._wish, self._mine
-        self._owners = marks.owners
-        before: dict[str, Any] = {}
-        after: dict[str, Any] = {}
-        asked: dict[str, Any] = {}
-        for name, value in wish.wanted.items():
-            stored = _as_stored(mine, name, value)
-            if not same(stored, value):
-                asked[name] = value
-            stood = self._field(name, stored)
-            before |= {} if stood is ABSENT else {name: stood}
-            after |= {} if stored is ABSENT else {name: stored}
-        self._give_up()
-        meta = self._live["metadata"]
-        locator = self.places.known(wish.known_by)
-        taken = meta.get("annotations") or {}
-        overlay = Overlay(
-            id=mine.id if mine else short_id(wish.holder, wish.action, locator, taken),
-            holder=wish.holder,
-            action=wish.action,
-            effect=wish.effect,
-            target=meta["uid"],
-            locator=locator,
-            before=before,
-            after=after,
-            fields=tuple(wish.wanted),
-            at=mine.at if mine else now,
-            made=tuple(dict.fromkeys(self._made)),
-            deadline=wish.deadline,
-            asked=asked,
-        )
-        if mine is None or not same(mine.body(), overlay.body()) or not marks.labelled:
-            write_overlay(self.editor, overlay)
-        if self._owners != marks.owners:
-            write_owners(self.editor, self._owners)
-        return overlay
-
-    def _field(self, name: str, value: Any) -> Any:
-        """Let one field hold what is wanted; returns what is to stand there afterwards."""
-        path = None if self.place is None else (*self.place, *path_of(name))
-        there = ABSENT if path is None else at(self._live, path)
-        mine = self._mine
-        if mine is not None and name in mine.fields:
-            stood = mine.was(name)
-            if not same(there, mine.holds(name)):
-                self.change = "repair"
-            elif not same(value, there):
-                self._stepped()
-        else:
-            stood = there
-            whose = self._wish.foreign.get(name, nothing)(there)
-            if whose and not self._wish.take_over:
-                raise Foreign(
-                    f"{describe(self._live)} {pointer(path or ())} already holds {whose}; "
-                    "it is left alone unless it is taken over"
-                )
-            self._stepped()
-        if not same(there, value):
-            self._put(path, value)
-        return stood
-
-    def moved(self, place: Path | Lost) -> Path | Lost:
-        """Where a place is once the route is inserted."""
-        if isinstance(place, Lost) or self._inserted is None or len(place) < 2:
-            return place
-        index = int(place[-1])
-        same_list = place[:-1] == path_of(self._wish.locator.routes)
-        return (*place[:-1], index + 1) if same_list and index >= self._inserted else place
-
-    def _stepped(self) -> None:
-        self.change = "step" if self.change == "record" else self.change
-
-    def _put(self, path: Path | None, value: Any) -> None:
-        if path is None:
-            # What an inserted route needs made lies around it, so it is told from the top.
-            routes = path_of(self._wish.locator.routes)
-            self._owners = displaced(self._owners, self._live, routes)
-            index = self._inserted = self._index()
-            self.place = (*routes, index)
-            made = self.editor.insert(routes, index, value)
-            self._made += [pointer(each) for each in made]
-            return
-        self._owners = displaced(self._owners, self._live, path)
-        made = self.editor.put(path, value)
-        self._made += [pointer(each[len(self.place or ()) :]) for each in made]
-
-    def _index(self) -> int:
-        """Where the inserted route goes."""
-        if not self._wish.ahead:
-            return 0
-        return int(self.places.locate(self._wish.locator)[-1])
-
-    def _give_up(self) -> None:
-        """Put back the fields that an earlier wish held and this one doesn't."""
-        if self._mine is None or self.place is None:
-            return
-        for name in self._mine.fields:
-            path = (*self.place, *path_of(name))
-            if name in self._wish.wanted:
-                continue
-            self._stepped()
-            there = at(self.editor.body, path)
-            if same(there, self._mine.holds(name)) and not same(there, self._mine.was(name)):
-                self._owners = displaced(self._owners, self._live, path)
-                self.editor.put(path, self._mine.was(name))
 
 
 def as_stored(answer: Body, overlay: Overlay) -> tuple[Body, ...]:
@@ -304,9 +167,3 @@ def as_stored(answer: Body, overlay: Overlay) -> tuple[Body, ...]:
     editor = Editor(answer)
     write_overlay(editor, replace(mine, after=after, asked=asked))
     return editor.patch
-
-
-def _as_stored(mine: Overlay | None, name: str, value: Any) -> Any:
-    if mine is not None and name in mine.asked and same(mine.asked[name], value):
-        return mine.holds(name)
-    return value

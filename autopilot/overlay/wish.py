@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 INSERTED = "autopilot-"
 """How the name of an inserted route begins."""
 
+
+def is_inserted(route: Any) -> bool:
+    """Whether a route was inserted by an overlay."""
+    return isinstance(route, dict) and str(route.get("name") or "").startswith(INSERTED)
+
+
 _IDENTITY = ("name", *MATCHES)
 
 

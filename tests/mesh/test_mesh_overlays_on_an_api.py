@@ -383,3 +383,44 @@ async def test_a_split_that_becomes_a_failover_is_stepped_and_renamed(
     assert {each.action for each in read(await web(client)).overlays} == {"split"}
     await runtime.sync()
     assert as_it_was(await web(client), before)
+
+
+async def test_an_inserted_route_that_others_move_behind_its_original_is_put_back_before_it(
+    runtime: Runtime, client: HttpKubeClient, theirs: Body
+) -> None:
+    wanted = (Timeout(Where("web", callers=("cart",)), SECOND), Shed(WEB, share=50))
+    await runtime.sync(*wanted)
+    before = await web(client)
+    listed = before["spec"]["http"]
+    for order in ([*listed[4:], *listed[:4]], [*listed[:3], listed[5], *listed[3:5]]):
+        moved = {**await web(client), "spec": {**before["spec"], "http": order}}
+        await client.replace(VIRTUAL_SERVICES, moved, manager="kubectl-edit")
+        changes, failed = await runtime.sync(*wanted)
+        assert not failed
+        assert changes
+        assert all(change.repaired and change.moves == "neutral" for change in changes)
+        there = await web(client)
+        assert sorted(each["name"] for each in there["spec"]["http"] if "name" in each) == sorted(
+            each["name"] for each in listed if "name" in each
+        )
+        for original in theirs["spec"]["http"]:
+            end, was = there["spec"]["http"].index(original), listed.index(original)
+            found = there["spec"]["http"][end - 2 : end]
+            assert sorted(found, key=str) == sorted(listed[was - 2 : was], key=str)
+        assert await runtime.sync(*wanted) == ([], [])
+    await runtime.sync()
+    assert read(await web(client)).overlays == ()
+
+
+async def test_moving_an_inserted_route_again_and_again_is_contested(
+    runtime: Runtime, client: HttpKubeClient, theirs: Body
+) -> None:
+    wanted = Timeout(Where("web", route="api", callers=("cart",)), SECOND)
+    await runtime.sync(wanted)
+    failed: list[object] = []
+    for _ in range(4):
+        body = await web(client)
+        body["spec"]["http"].reverse()
+        await client.replace(VIRTUAL_SERVICES, body, manager="kubectl-edit")
+        failed += (await runtime.sync(wanted))[1]
+    assert [type(error) for error in failed] == [Contested]

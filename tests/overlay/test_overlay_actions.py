@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_kit import content, owners, unmarked
 
-from autopilot.mesh.istio.draft import is_inserted
 from autopilot.overlay.record import read
+from autopilot.overlay.wish import is_inserted
 
 if TYPE_CHECKING:
     from autopilot.kube.client import Body

@@ -13,7 +13,7 @@ from autopilot.overlay.places import Places
 from autopilot.overlay.record import read
 from autopilot.overlay.undo import undo
 from autopilot.overlay.values import ABSENT, Path, at, clone, path_of, pointer
-from autopilot.overlay.wish import INSERTED
+from autopilot.overlay.wish import is_inserted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -159,11 +159,6 @@ class Draft:
     def route(self, locator: Locator) -> Route | None:
         """The route that others own and that is known by this, as the draft has it."""
         return next((route for route in self.routes() if route.locator.fits(locator)), None)
-
-
-def is_inserted(route: Body) -> bool:
-    """Whether a route was inserted by an overlay."""
-    return str(route.get("name") or "").startswith(INSERTED)
 
 
 def without(route: Body, overlays: Iterable[Overlay]) -> Body:

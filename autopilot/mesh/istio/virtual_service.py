@@ -15,7 +15,7 @@ from autopilot.base.errors import AutopilotError
 from autopilot.kube.ownership import describe
 from autopilot.mesh.actions import SHIFTS, Fault, Mirror, Retry, Shed, Shift, Timeout, word_of
 from autopilot.mesh.istio.change import Change, Site
-from autopilot.mesh.istio.draft import ROUTES, is_inserted, put
+from autopilot.mesh.istio.draft import ROUTES, put
 from autopilot.mesh.istio.faults import fault_of, mirror_of
 from autopilot.mesh.istio.leaving import Still, leaving
 from autopilot.mesh.istio.resilience import retry_of, timeout_of
@@ -25,7 +25,7 @@ from autopilot.mesh.istio.shift import shift_of
 from autopilot.overlay.errors import Foreign, Held
 from autopilot.overlay.locate import Locator, routes_of
 from autopilot.overlay.values import at, overlap, path_of, same
-from autopilot.overlay.wish import Wish
+from autopilot.overlay.wish import Wish, is_inserted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

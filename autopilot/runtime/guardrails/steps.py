@@ -17,6 +17,7 @@ from autopilot.mesh.steps import (
     PutOverlay,
     TakeBack,
 )
+from autopilot.overlay.draft import strayed
 from autopilot.overlay.places import Places
 from autopilot.overlay.record import WHOLE, read
 from autopilot.overlay.values import at, path_of, same
@@ -80,7 +81,8 @@ def _again(step: PutOverlay) -> PutOverlay | None:
         for name in overlay.fields
         if not same(at(step.live, (*place, *path_of(name))), overlay.holds(name))
     ]
-    if not changed:
+    places = Places(step.live, read(step.live).overlays)
+    if not changed and not (overlay.inserted and strayed(step.live, places, step.wish, place)):
         return None
     asked = _asked(overlay)
     wish = (
