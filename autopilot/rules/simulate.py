@@ -233,11 +233,12 @@ class _Pilot:
     def _next_news(self, now: float) -> float:
         """When a signal that the phase reads changes.
 
-        What becomes unknown stops clocks, which have then counted up to the sample before.
+        A condition that becomes unknown, as one can that reads an unknown signal, stops clocks,
+        which have then counted up to the sample before.
         """
         names = self._reads[self._state.phase]
         change = self._next_change(now, names)
-        if change < NEVER and any(self._cursors[name].fades(change) for name in names):
+        if change < NEVER and any(self._cursors[name].unknown_at(change) for name in names):
             grid = _floor(change, self._interval)
             grid = grid if grid < change else grid - self._interval
             before = max(grid, *(cursor.before(change) for cursor in self._cursors.values()))

@@ -105,10 +105,12 @@ class Cursor:
         index = self._index + 1
         return self._times[index] if index < len(self._times) else NEVER
 
-    def fades(self, at: float) -> bool:
-        """Whether the next change is at that time, and to unknown."""
+    def unknown_at(self, at: float) -> bool:
+        """Whether it is unknown at a time that isn't after its next change."""
         index = self._index + 1
-        return index < len(self._times) and self._times[index] == at and self._values[index] is None
+        if index >= len(self._times) or self._times[index] > at:
+            index -= 1
+        return index < 0 or self._values[index] is None
 
     def before(self, at: float) -> float:
         """When it last changes before a time."""

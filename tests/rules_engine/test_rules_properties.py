@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rules_random import Flown, Look, random_looks, random_program, random_script, ticked
 
@@ -138,6 +138,14 @@ def jumps_as_it_ticks(program: object, script: object) -> None:
 
 
 @FAST
+@example(  # another signal's sample comes between the last one and the loss
+    program=random_program(b"\x00\x00\x03\x01\x00\x01\x02"),
+    script=random_script(b"^\x00\x01\x00\x00\x01z\x00\x01\x9d\x00\x00"),
+)
+@example(  # a value alone makes a condition unknown whose other half is unknown
+    program=random_program(b"\x00\x00\x00\x88\x00p"),
+    script=random_script(b"\0\0\0\0\0\x01\x01\0\x03\0\0\0\0\0\x01\x01\0\0"),
+)
 @given(program=PROGRAMS, script=SCRIPTS)
 def test_the_engine_that_jumps_finds_what_one_finds_that_ticks(
     program: object, script: object
