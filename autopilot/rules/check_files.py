@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 
 from autopilot.base.errors import InvalidInput, Problem
 from autopilot.rules.compile import analyse
-from autopilot.rules.model import API_VERSION, GROUP, KIND
-from autopilot.spec.names import split_api_version
-from autopilot.spec.positions import read
-from autopilot.spec.problems import did_you_mean
+from autopilot.rules.model import API_VERSION, KIND
+from autopilot.spec.documents import LARGEST, Sought, text_of, yaml_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from autopilot.rules.compile import Analysis
     from autopilot.spec.positions import Document
 
-LARGEST = 1_000_000
-"""The largest file that is read, in bytes; Kubernetes takes no larger object either."""
+_RULE = Sought(KIND, API_VERSION)
 
-_SUFFIXES = (".yaml", ".yml")
+__all__ = ["LARGEST", "Checked", "checked", "rules_in"]
 
 
 @dataclass(slots=True)
@@ -66,19 +63,14 @@ class Checked:
     def file(self, path: Path) -> None:
         """Check a file, or all YAML files in a folder but the tests of rules."""
         if path.is_dir():
-            for one in _files(path):
-                self.file(one)
+            for one in yaml_files(path):
+                if not one.stem.endswith("_test"):
+                    self.file(one)
             return
         try:
-            if path.stat().st_size > LARGEST:
-                hint = f"at most {LARGEST} bytes are read"
-                self.problems.append(Problem(str(path), 0, "", "too large", hint))
-                return
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            self.problems.append(Problem(str(path), 0, "", "isn't text in UTF-8"))
-        except OSError as error:
-            self.problems.append(Problem(str(path), 0, "", error.strerror or str(error)))
+            text = text_of(path)
+        except InvalidInput as error:
+            self.problems += error.problems
         else:
             self.text(text, str(path))
 
@@ -94,41 +86,7 @@ def rules_in(text: str, file: str, notes: list[Problem]) -> list[Document]:
     Raises:
         InvalidInput: The text is no YAML, is too large, or a document is nothing that has a kind.
     """
-    if len(text) > LARGEST:
-        raise InvalidInput([Problem(file, 0, "", "too large", f"at most {LARGEST} bytes are read")])
-    return [one for one in read(text, file) if one.value is not None and _is_rule(one, notes)]
-
-
-def _is_rule(document: Document, notes: list[Problem]) -> bool:
-    value = document.value
-    if not isinstance(value, dict):
-        raise InvalidInput([document.problem((), "is no map", f"a rule begins with {_HEAD}")])
-    kind, version = value.get("kind"), value.get("apiVersion")
-    if kind is None or version is None:
-        missing = "kind" if kind is None else "apiVersion"
-        known = {"kind": KIND, "apiVersion": API_VERSION}
-        near = next(
-            (key for key in value if did_you_mean(key, [missing], otherwise="-") != "-"), ""
-        )
-        hint = f"did you mean it by {near!r}?" if near else f"write {missing}: {known[missing]}"
-        raise InvalidInput([document.problem((missing,), "is missing", hint)])
-    group, _ = split_api_version(str(version))
-    if group == GROUP and str(kind).rstrip("s").lower() == KIND.lower():
-        return True
-    notes.append(document.problem((), f"{str(kind)[:80]} isn't a Rule of {GROUP}; skipped"))
-    return False
-
-
-_HEAD = f"apiVersion: {API_VERSION}"
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    hidden = (one for one in sorted(folder.rglob("*")) if one.suffix in _SUFFIXES)
-    for one in hidden:
-        inside = one.relative_to(folder).parts
-        test = one.stem.endswith("_test")
-        if one.is_file() and not test and not any(part.startswith(".") for part in inside):
-            yield one
+    return _RULE.documents(text, file, notes)
 
 
 def checked(paths: Iterable[Path], stdin: str | None = None) -> Checked:
@@ -139,6 +97,6 @@ def checked(paths: Iterable[Path], stdin: str | None = None) -> Checked:
     if stdin is not None:
         found.text(stdin, "<stdin>")
     if not found.rules and not found.problems:
-        hint = f"a rule begins with {_HEAD}, kind: {KIND}"
+        hint = f"a rule begins with {_RULE.head}, kind: {KIND}"
         found.problems.append(Problem("", 0, "", "no rule there", hint))
     return found
