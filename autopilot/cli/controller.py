@@ -13,7 +13,7 @@ from autopilot.cli.cluster import looks_at_cluster
 if TYPE_CHECKING:
     from autopilot.cli.cluster import Access
 
-INCLUDED = ("rules",)
+INCLUDED = ("rules", "chaos")
 """The operators that there are."""
 
 
@@ -55,7 +55,9 @@ def controller(  # noqa: PLR0913 -- one parameter for each flag
     metrics_addr: str | None,
     log_format: str,
 ) -> None:
-    """Serve Rules until SIGTERM or Ctrl-C; `autopilot crds` prints the kinds to apply before.
+    """Serve Rules and Experiments until SIGTERM or Ctrl-C.
+
+    `autopilot crds` prints the kinds to apply before.
 
     The cluster is found as kubectl finds it; which one it is, is printed before anything is done.
     Prometheus is at --metrics-server, else where the mesh provider keeps it.

@@ -15,6 +15,7 @@ from autopilot.base.errors import InvalidInput, Problem
 from autopilot.cli.running import options, until_stopped
 from autopilot.kube.http import connect
 from autopilot.mesh.providers import provider
+from autopilot.operators.chaos.definition import experiments
 from autopilot.project.load import read_config_as
 from autopilot.project.watch import ConfigWatch
 from autopilot.rules.definition import rules
@@ -40,7 +41,21 @@ _log = logging.getLogger("autopilot.controller")
 QUERY_TIMEOUT = 5.0
 """Seconds for one query to a metrics server."""
 
-_MADE: dict[str, Callable[[Clock], OperatorDefinition]] = {"rules": rules}
+
+def definition(
+    name: str, clock: Clock, config: ControllerConfig, allow: Callable[[str], bool]
+) -> OperatorDefinition:
+    """One of the included operators.
+
+    Args:
+        name: As `--only` spells it.
+        clock: For everything.
+        config: The installation's.
+        allow: Whether it allows the host of a webhook.
+    """
+    if name == "chaos":
+        return experiments(clock, refused=[config.control_plane_ns], allow_url=allow)
+    return rules(clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +138,7 @@ async def serve(orders: Orders) -> int:
                 poller, clock, secrets=KubeSecrets(client), limits=Limits(allow, QUERY_TIMEOUT)
             )
             runtime = Runtime(
-                [_MADE[name](clock) for name in dict.fromkeys(orders.only)],
+                [definition(name, clock, config, allow) for name in dict.fromkeys(orders.only)],
                 client=client,
                 samples=samples,
                 provider=mesh,

@@ -21,9 +21,11 @@ def crds(output: str) -> None:
     autopilot crds | kubectl apply -f -
     """  # noqa: D301 -- click wants the backspace itself
     from autopilot.cli.structured import echo
+    from autopilot.operators.chaos.crd import experiment_crd
+    from autopilot.operators.chaos.report_crd import report_crd
     from autopilot.rules.crd import rule_crd
 
-    made = [rule_crd()]
+    made = [rule_crd(), experiment_crd(), report_crd()]
     if output == "json":
         echo({"apiVersion": "v1", "kind": "List", "items": made}, "json")
         return

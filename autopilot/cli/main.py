@@ -16,7 +16,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "validate": ("autopilot.cli.validate:validate", "Check a project; every error at once."),
     "graph": ("autopilot.cli.graph:graph", "Draw the state machine (mermaid)."),
     "run": ("autopilot.cli.run:run", "Run an operator against a cluster or a sandbox."),
-    "controller": ("autopilot.cli.controller:controller", "Serve Rules: YAML, no Python."),
+    "controller": ("autopilot.cli.controller:controller", "Serve Rules and Experiments: YAML."),
     "approve": ("autopilot.cli.approve:approve", "Open a gate that waits for a person."),
     "rule": ("autopilot.cli.rule:rule", "Write a rule, try it out, see what it would do."),
     "inspect": ("autopilot.cli.inspect:inspect", "See all that applies to a service."),

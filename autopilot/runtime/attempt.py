@@ -215,12 +215,10 @@ class Attempt:
             decision = other
             plan = writer.plan(self.body, decision.actions, decision.aside.ending)
         guarded = self.commons.guard.judge(self._question(decision, plan, approved))
-        trip = guarded.trip
-        if guarded.forbidden and trip is not None:
-            other = self._otherwise(decision, [TerminalError(trip.message)])
-            if other is not None:
-                plan = writer.plan(self.body, other.actions, other.aside.ending)
-                guarded = self.commons.guard.judge(self._question(other, plan, approved))
+        told = TerminalError(guarded.decision.message)
+        if guarded.forbidden and (other := self._otherwise(decision, [told])) is not None:
+            plan = writer.plan(self.body, other.actions, other.aside.ending)
+            guarded = self.commons.guard.judge(self._question(other, plan, approved))
         self.guarded = guarded
         if guarded.trip is not None:
             self.record.enter = None
@@ -231,8 +229,7 @@ class Attempt:
     def _otherwise(self, decision: Decision, why: Sequence[AutopilotError]) -> Decision | None:
         """What is answered instead, where the worker has another answer."""
         ask = decision.aside.otherwise
-        result = ask(why) if ask is not None else None
-        if result is None:
+        if ask is None or (result := ask(why)) is None:
             return None
         return self._decided(replace(result, aside=replace(result.aside, otherwise=None)))
 
@@ -295,7 +292,8 @@ class Attempt:
         """
         for output in self.phase.outputs:
             cache = self.served.owned[output.kind]
-            if not cache.available:
+            # What is done mustn't wait for what is told of it.
+            if not (cache.available or output.record):
                 raise CacheUnavailable(cache.why)
 
     def _reader(self) -> MetricsReader | None:

@@ -1,0 +1,115 @@
+"""Recovering: the verdict is made; the fault is removed, and looked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from autopilot.base.errors import InvalidInput
+from autopilot.kube.cache import CacheUnavailable
+from autopilot.operators.chaos import machine
+from autopilot.operators.chaos.model import RecoverySpec
+from autopilot.operators.chaos.workers.look import Look
+from autopilot.operators.chaos.workers.recording import findings, resume
+from autopilot.runtime.result import Note, Result
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from autopilot.operators.chaos.model import ChaosConfig
+    from autopilot.operators.chaos.status import ExperimentStatus
+    from autopilot.operators.chaos.workers.look import Crew
+    from autopilot.runtime.context import Context
+    from autopilot.runtime.inputs import Inputs
+    from autopilot.runtime.resource import Resource
+    from autopilot.spec.model import Spec
+
+AGAIN = timedelta(milliseconds=200)
+"""Until what was just written is looked at."""
+
+RETRY = timedelta(seconds=5)
+"""Between two tries of a recovery that has failed."""
+
+
+class Recovering:
+    """Removes the fault until nothing of it is left, writes the Report, and says how it ended.
+
+    Args:
+        crew: See there.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    async def __call__(
+        self, res: Resource[Spec, ExperimentStatus], inputs: Inputs, ctx: Context[ChaosConfig]
+    ) -> Result[Any]:
+        """One look."""
+        look = Look(self._crew, res, inputs, ctx)
+        left = self._left(look)
+        ended = look.time("ended_at") or res.phase_since
+        failing = res.phase == machine.RECOVERY_FAILED
+        late = look.now - ended > _within(look)
+        if left and late and not failing:
+            return self._failed(look, left)
+        if left:
+            return Result.stay(actions=(), after=RETRY if failing else AGAIN, message=left)
+        await resume(look)
+        removed = look.time("removed_at") or look.now
+        return self._over(look, ended, removed)
+
+    @staticmethod
+    def _left(look: Look) -> str:
+        """What of the fault is left in objects; empty for nothing."""
+        try:
+            held = look.overlays()
+        except CacheUnavailable as error:
+            return f"whether anything of the fault is left can't be told: {error}"
+        names = [
+            f"{body['metadata'].get('namespace')}/{body['metadata']['name']}" for body, _ in held
+        ]
+        return f"the fault is still on VirtualService {', '.join(names)}" if names else ""
+
+    @staticmethod
+    def _failed(look: Look, left: str) -> Result[Any]:
+        result: Result[Any] = Result.to(
+            machine.RECOVERY_FAILED, reason=machine.RECOVERY_FAILED, message=left
+        )
+        note = Note("Warning", machine.RECOVERY_FAILED, f"{left}; it goes on being removed")
+        return result.beside(events=(note,), back=True)
+
+    def _over(self, look: Look, ended: datetime, removed: datetime) -> Result[Any]:
+        """The Report is written, and then the status says how the run ended."""
+        status, uid = look.status, look.res.uid
+        verdict = status.verdict if status.verdict in machine.VERDICTS else machine.ERROR
+        found: dict[str, Any] = {"removed_at": look.at(removed)}
+        if status.injected_at:
+            seconds = max(0.0, round((removed - ended).total_seconds(), 3))
+            message = "no object carries anything of the fault"
+            found["recovery"] = {"seconds": seconds, "message": message}
+            found["overlays"] = [
+                {**one.model_dump(exclude_none=True), "undone": one.undone or look.at(removed)}
+                for one in status.overlays
+            ]
+        made = status.model_validate({**status.model_dump(), **found})
+        recorder = self._crew.recorder
+        recorder.note(uid, **findings(made))
+        reports = recorder.finish(uid, look.now)
+        cause = status.cause.message if status.cause else ""
+        result: Result[Any] = Result.to(
+            verdict,
+            actions=(),
+            outputs=None if reports is None else {"reports": reports},
+            status=found,
+            reason=verdict,
+            message=cause,
+        )
+        return result.beside(back=True)
+
+
+def _within(look: Look) -> timedelta:
+    """How long the recovery may take before it counts as failed."""
+    try:
+        return look.program.spec.recovery.within
+    except InvalidInput:
+        return RecoverySpec().within

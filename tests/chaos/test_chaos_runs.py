@@ -1,0 +1,60 @@
+"""Runs of experiments, from the steady state to the Report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos_kit import (
+    experiment,
+    faults,
+    phase,
+    phases,
+    pristine,
+    reports,
+    verdict,
+    world,
+)
+
+Fly = Any
+
+
+async def test_an_experiment_fails_on_its_condition_and_the_fault_is_gone(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        before = pristine(f.get("VirtualService", "ratings", "shop"))
+        f.apply(experiment())
+        await f.settle()
+        assert phase(f) == "Running"
+        assert faults(f) == [{"abort": {"httpStatus": 500, "percentage": {"value": 100.0}}}]
+        await f.advance("12s")
+        assert phase(f) == "Running"
+        f.samples.set("error-rate", 1.0)
+        await f.advance("6s")
+        assert phase(f) == "Failed"
+        assert verdict(f) == (
+            "Failed",
+            "errors: error rate of reviews over 10s is 100 %, > 10 %",
+        )
+        assert faults(f) == []
+        assert pristine(f.get("VirtualService", "ratings", "shop")) == before
+        assert reports(f) == ["ratings-down-1"]
+        assert phases(f) == [
+            "Pending",
+            "Checking",
+            "Injecting",
+            "Running",
+            "Recovering",
+            "Failed",
+        ]
+
+
+async def test_an_experiment_that_is_coped_with_succeeds_after_its_full_length(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("59s")
+        assert phase(f) == "Running"
+        assert len(faults(f)) == 1
+        await f.advance("2s")
+        assert phase(f) == "Succeeded"
+        assert faults(f) == []
