@@ -198,11 +198,15 @@ class Look:
 
     def taken_away(self) -> Outcome | None:
         """Whether what carried the fault is gone, or the fault was removed by somebody else."""
-        recorded = [one for one in self.status.overlays if one.undone is None]
-        if not recorded:
+        if self.program.fault is None:
             return None
+        recorded = [one for one in self.status.overlays if one.undone is None]
         try:
             held = {str(body["metadata"].get("uid")) for body, _ in self.overlays()}
+            if not recorded and not held:
+                # It was there before the phase was entered: laid again, it would go into
+                # whatever stands in the place of what is gone.
+                return Outcome(machine.ABORTED, "what carried the fault is gone, or lost it")
             for one in recorded:
                 namespace, _, name = one.object.partition(" ")[2].partition("/")
                 there = self.inputs.routes.of((namespace, name))

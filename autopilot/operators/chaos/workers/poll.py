@@ -84,7 +84,9 @@ class Polls:
 
     def _notice_gap(self, last: datetime) -> None:
         gap = self._look.now - last
-        if gap > max(BLIND, 3 * self.interval) and not self.kept.unwatched:
+        # Of a short run, half is too much: nobody could tell what went on in it.
+        blind = min(BLIND, self._look.program.spec.duration / 2)
+        if gap > max(blind, 3 * self.interval) and not self.kept.unwatched:
             shown = durations.render(timedelta(seconds=round(gap.total_seconds())))
             self.kept.unwatched = f"nobody looked for {shown}"
 
