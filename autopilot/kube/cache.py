@@ -64,6 +64,11 @@ class CacheSettings:
 class Cache:
     """The objects of one kind and selection, kept up to date while `run` runs.
 
+    Attributes:
+        synced: Set once it has been listed.
+        absent: Whether the API doesn't serve the kind.
+        changes: How many changes it has seen: what follows from its objects stands until then.
+
     Args:
         client: The API.
         kind: The kind.
@@ -87,6 +92,7 @@ class Cache:
         self.selection = selection or Selection()
         self.synced = asyncio.Event()
         self.absent = False
+        self.changes = 0
         self._client = client
         self._clock: Clock = clock or SystemClock()
         self._settings = settings or CacheSettings()
@@ -311,6 +317,7 @@ class Cache:
 
     def _emit(self, changes: Iterable[Change]) -> None:
         for old, new in changes:
+            self.changes += 1
             for handler in [*self._handlers]:
                 try:
                     handler(old, new)

@@ -125,8 +125,13 @@ def belongs_to(live: Body, uid: str) -> bool:
 
     A label is soon lost to somebody's edit or replace; the controller's uid is nobody else's.
     """
+    return owner_of(live) == uid
+
+
+def owner_of(live: Body) -> str | None:
+    """The uid of the owner that an object belongs to; None for nobody's. See `belongs_to`."""
     controller = controller_of(live)
-    return (_labels(live).get(OWNER_UID) if controller is None else controller.get("uid")) == uid
+    return _labels(live).get(OWNER_UID) if controller is None else controller.get("uid")
 
 
 def controller_of(body: Body) -> Body | None:

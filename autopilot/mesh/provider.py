@@ -7,12 +7,12 @@ out is the same for every mesh (`execute`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from autopilot.overlay.record import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from autopilot.kube.client import Body
@@ -72,6 +72,8 @@ class Need:
     everywhere: bool = False
 
 
+T = TypeVar("T")
+
 Ending = Literal["", "keep", "restore"]
 """How a resource that goes leaves its overlays: `keep` leaves protections where they are, `restore`
 leaves nothing; empty: it goes on, and what it no longer wants is undone."""
@@ -82,6 +84,15 @@ class World(Protocol):
 
     def objects(self, kind: ResourceType, namespace: str | None = None) -> Iterable[Body] | None:
         """All of a kind, in a namespace or everywhere; None when the kind isn't observed."""
+        ...
+
+    def derived(
+        self, kind: ResourceType, make: Callable[[Iterable[Body], T | None], T]
+    ) -> T | None:
+        """What `make` makes of all of a kind, and of what it made before; None as for `objects`.
+
+        It is made anew only once one of them has changed.
+        """
         ...
 
 
@@ -101,6 +112,13 @@ class Snapshot:
         if found is None or namespace is None:
             return found
         return [body for body in found if body["metadata"].get("namespace") == namespace]
+
+    def derived(
+        self, kind: ResourceType, make: Callable[[Iterable[Body], T | None], T]
+    ) -> T | None:
+        """What is made of all of a kind, anew at each call."""
+        found = self.objects(kind)
+        return None if found is None else make(found, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -37,8 +38,14 @@ def at(value: Any, path: Path) -> Any:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two values are the same as JSON: 1 equals 1.0, true isn't 1, absent isn't null."""
+    if left is right:
+        return True
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(
+            # Most members are texts: a look at their type spares a call.
+            left[key] == right[key] if type(left[key]) is str else same(left[key], right[key])
+            for key in left
+        )
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, bool) or isinstance(right, bool):
@@ -63,6 +70,7 @@ def pointer(path: Path) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
+@lru_cache(maxsize=4096)
 def path_of(text: str) -> tuple[str, ...]:
     """A JSON pointer as a path of member names.
 
@@ -85,7 +93,8 @@ class Editor:
 
     Attributes:
         live: The object as it was given.
-        body: The object as the patch leaves it.
+        body: The object as the patch leaves it; the very one that was given while none of it is
+            changed.
         changes: The operations so far.
 
     Args:
@@ -94,7 +103,7 @@ class Editor:
 
     def __init__(self, live: Body) -> None:
         self.live = live
-        self.body: Body = clone(live)
+        self.body: Body = live
         self.changes: list[Body] = []
         meta = live["metadata"]
         self._tests = [
@@ -155,6 +164,9 @@ class Editor:
         return at(self.body, path) is ABSENT
 
     def _do(self, op: str, path: Path, value: Any = ABSENT) -> None:
+        if not self.changes:
+            # Most plans change nothing.
+            self.body = clone(self.live)
         change: Body = {"op": op, "path": pointer(path)}
         if value is not ABSENT:
             change["value"] = clone(value)

@@ -17,13 +17,13 @@ from autopilot.runtime.guardrails.permission import Known, refusal
 from autopilot.runtime.guardrails.steps import about, forward
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from autopilot.kube.client import Body
     from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.actions import Overlaid
-    from autopilot.mesh.provider import Owner, Preview, World
+    from autopilot.mesh.provider import Owner, Preview, T, World
     from autopilot.mesh.steps import Plan
     from autopilot.rules.program import Program
 
@@ -105,6 +105,13 @@ class Observed:
             for body in found.values()
             if namespace is None or body["metadata"].get("namespace") == namespace
         ]
+
+    def derived(
+        self, kind: ResourceType, make: Callable[[Iterable[Body], T | None], T]
+    ) -> T | None:
+        """What is made of all of a kind, anew at each call."""
+        found = self.objects(kind)
+        return None if found is None else make(found, None)
 
     def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Body | None:
         """One body; None where it isn't there, or isn't observed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from autopilot.kube.marks import OVERLAID
 from autopilot.mesh.execute import execute
@@ -13,7 +13,7 @@ from autopilot.mesh.steps import DeleteOwned, Plan
 from autopilot.overlay.record import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from autopilot.base.clock import Clock
     from autopilot.base.errors import AutopilotError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autopilot.kube.kinds import ResourceType
     from autopilot.mesh.actions import Action
     from autopilot.mesh.execute import Executor
-    from autopilot.mesh.provider import Provider
+    from autopilot.mesh.provider import Provider, T
     from autopilot.mesh.steps import Change, Step
     from autopilot.overlay.record import Overlay
     from autopilot.runtime.result import Ending
@@ -38,6 +38,7 @@ class CachedWorld:
 
     def __init__(self, caches: Mapping[ResourceType, Cache]) -> None:
         self._caches = caches
+        self._derived: dict[tuple[ResourceType, object], tuple[int, object]] = {}
 
     def objects(self, kind: ResourceType, namespace: str | None = None) -> Iterable[Body] | None:
         """All of a kind; None when it isn't observed.
@@ -50,6 +51,25 @@ class CachedWorld:
             return None
         # A kind that the API doesn't serve has no objects; any other trouble is not knowing.
         return () if cache.absent else cache.list(namespace)
+
+    def derived(
+        self, kind: ResourceType, make: Callable[[Iterable[Body], T | None], T]
+    ) -> T | None:
+        """What is made of all of a kind; made anew once one of them has changed.
+
+        Raises:
+            CacheUnavailable: It can't be told what is there.
+        """
+        cache = self._caches.get(kind)
+        if cache is None or cache.absent or not cache.available:
+            found = self.objects(kind)
+            return None if found is None else make(found, None)
+        known = self._derived.get((kind, make))
+        if known is not None and known[0] == cache.changes:
+            return cast("T", known[1])
+        made = make(cache.list(), None if known is None else cast("T", known[1]))
+        self._derived[kind, make] = cache.changes, made
+        return made
 
 
 @dataclass(frozen=True, slots=True)

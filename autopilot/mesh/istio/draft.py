@@ -9,14 +9,14 @@ from autopilot.base.errors import AutopilotError
 from autopilot.mesh.steps import PutOverlay, TakeBack
 from autopilot.overlay.apply import plan
 from autopilot.overlay.execute import Target
-from autopilot.overlay.places import Places
+from autopilot.overlay.places import Lost, Places
 from autopilot.overlay.record import read
 from autopilot.overlay.undo import undo
 from autopilot.overlay.values import ABSENT, Path, at, clone, path_of, pointer
 from autopilot.overlay.wish import is_inserted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from autopilot.kube.client import Body
@@ -89,6 +89,7 @@ class Draft:
         self.refused: list[AutopilotError] = []
         self._holder = holder
         self._now = now
+        self._looked: _Look | None = None
 
     @property
     def namespace(self) -> str:
@@ -123,27 +124,7 @@ class Draft:
 
     def routes(self) -> list[Route]:
         """The routes that others own, in order."""
-        overlays = read(self.body).overlays
-        places = Places(self.body, overlays)
-        found = {overlay.id: places.find(overlay) for overlay in overlays}
-        listed = at(self.body, path_of(ROUTES))
-        routes = []
-        for index, present in enumerate(listed if isinstance(listed, list) else ()):
-            if not isinstance(present, dict) or is_inserted(present):
-                continue
-            here = [o for o in overlays if found[o.id] == (*path_of(ROUTES), index)]
-            hazards = [o for o in here if o.effect == "hazard"]
-            routes.append(
-                Route(
-                    places.locator(ROUTES, index),
-                    present,
-                    without(present, here),
-                    without(present, hazards),
-                    tuple(here),
-                    index,
-                )
-            )
-        return routes
+        return self._look().routes
 
     def inserted(self, name: str) -> Body | None:
         """A route of ours by its name."""
@@ -153,12 +134,51 @@ class Draft:
 
     def placed(self, overlay: Overlay) -> Path | None:
         """Where the route of an overlay is; None where it can't be told."""
-        found = Places(self.body, read(self.body).overlays).find(overlay)
+        look = self._look()
+        found = look.found.get(overlay.id) or look.places.find(overlay)
         return found if isinstance(found, tuple) else None
 
     def route(self, locator: Locator) -> Route | None:
         """The route that others own and that is known by this, as the draft has it."""
         return next((route for route in self.routes() if route.locator.fits(locator)), None)
+
+    def _look(self) -> _Look:
+        """At the body as it is; it is the same one until a step changes it."""
+        if self._looked is None or self._looked.body is not self.body:
+            self._looked = _look(self.body)
+        return self._looked
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    body: Body
+    places: Places
+    found: Mapping[str, Path | Lost]
+    routes: list[Route]
+
+
+def _look(body: Body) -> _Look:
+    overlays = read(body).overlays
+    places = Places(body, overlays)
+    found = {overlay.id: places.find(overlay) for overlay in overlays}
+    listed = at(body, path_of(ROUTES))
+    routes = []
+    for index, present in enumerate(listed if isinstance(listed, list) else ()):
+        if not isinstance(present, dict) or is_inserted(present):
+            continue
+        here = [o for o in overlays if found[o.id] == (*path_of(ROUTES), index)]
+        hazards = [o for o in here if o.effect == "hazard"]
+        routes.append(
+            Route(
+                places.locator(ROUTES, index),
+                present,
+                without(present, here),
+                without(present, hazards),
+                tuple(here),
+                index,
+            )
+        )
+    return _Look(body, places, found, routes)
 
 
 def without(route: Body, overlays: Iterable[Overlay]) -> Body:

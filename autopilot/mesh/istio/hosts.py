@@ -60,20 +60,6 @@ def _visible(export_to: list[str] | None, home: str, namespace: str) -> bool:
     return "*" in seen or namespace in seen
 
 
-def routing(virtual_services: Iterable[Body], host: str) -> Iterator[Body]:
-    """The VirtualServices that route a host (given in full) for any callers at all.
-
-    One that is being deleted doesn't count.
-    """
-    for body in virtual_services:
-        meta, spec = body["metadata"], body.get("spec") or {}
-        if meta.get("deletionTimestamp"):
-            continue
-        home = meta.get("namespace", "")
-        if any(qualify(str(name), home) == host for name in spec.get("hosts") or ()):
-            yield body
-
-
 def in_mesh(body: Body) -> bool:
     """Whether a VirtualService is for callers within the mesh, not for gateways alone."""
     return "mesh" in ((body.get("spec") or {}).get("gateways") or ["mesh"])

@@ -5,12 +5,11 @@ What a holder has and no longer wants is found by the marks on the objects thems
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autopilot.kube.cache import CacheUnavailable
-from autopilot.kube.marks import OVERLAID, OVERLAY, OWNER_UID
+from autopilot.kube.marks import OWNER_UID
 from autopilot.kube.ownership import holder_of
 from autopilot.mesh.actions import OutlierDetection
 from autopilot.mesh.errors import PastDeadline, TargetMissing
@@ -23,7 +22,8 @@ from autopilot.mesh.istio.base import (
 )
 from autopilot.mesh.istio.destination_rule import lay_rule, rule_for
 from autopilot.mesh.istio.draft import Draft
-from autopilot.mesh.istio.hosts import exported, in_mesh, qualify, routing, service_of
+from autopilot.mesh.istio.hosts import exported, in_mesh, qualify, service_of
+from autopilot.mesh.istio.index import Index, key_of
 from autopilot.mesh.istio.readiness import SERVICES
 from autopilot.mesh.istio.virtual_service import Ask, Layers
 from autopilot.mesh.provider import Preview
@@ -31,7 +31,6 @@ from autopilot.mesh.steps import MakeBase, Plan, TakeBack
 from autopilot.overlay.base import is_base, is_new
 from autopilot.overlay.errors import Held
 from autopilot.overlay.execute import Target
-from autopilot.overlay.record import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
     from autopilot.mesh.actions import Overlaid
     from autopilot.mesh.provider import Ending, Owner, World
     from autopilot.mesh.steps import Step
+
+    Key = tuple[str, str]
 
 
 def plan_overlays(
@@ -128,30 +129,28 @@ class _Drawing:
     def __init__(self, owner: Owner, world: World, now: datetime) -> None:
         self.drawn = Drawn()
         self._owner = owner
-        self._name = json.dumps(owner.name, ensure_ascii=False)
         self._world = world
         self._now = now
 
     def virtual_services(self, actions: Sequence[Overlaid]) -> Iterable[tuple[Draft, list[Wanted]]]:
         """Those that route a host that something is wanted of, or that hold overlays of ours."""
-        bodies = self._all(VIRTUAL_SERVICES, bool(actions))
-        wants: dict[str, list[Wanted]] = {}
-        chosen: dict[str, Body] = {}
-        made: dict[str, Draft] = {}
+        index = self._index(VIRTUAL_SERVICES, bool(actions))
+        wants: dict[Key, list[Wanted]] = {}
+        chosen: dict[Key, Body] = {}
+        made: dict[Key, Draft] = {}
         for wanted in self._by_host(actions):
             namespace, service = service_of(wanted.host, wanted.home)
-            found = [*routing(bodies, wanted.host)]
+            found = index.by_host.get(wanted.host, [])
             for body in found:
-                chosen[_key(body)] = body
-                wants.setdefault(_key(body), []).append(wanted)
+                chosen[key_of(body)] = body
+                wants.setdefault(key_of(body), []).append(wanted)
             if any(exported(body, namespace) and in_mesh(body) for body in found):
                 continue
             if self._exists(namespace, service):
                 body = base_virtual_service(namespace, service)
-                made[_key(body)] = self._draft(VIRTUAL_SERVICES, body, made=False)
-                wants.setdefault(_key(body), []).append(wanted)
-        for body in self._ours(VIRTUAL_SERVICES, bodies, chosen):
-            chosen[_key(body)] = body
+                made[key_of(body)] = self._draft(VIRTUAL_SERVICES, body, made=False)
+                wants.setdefault(key_of(body), []).append(wanted)
+        self._add_ours(VIRTUAL_SERVICES, index, chosen)
         for key, body in chosen.items():
             made[key] = self._draft(VIRTUAL_SERVICES, body)
         return [(draft, wants.get(key, [])) for key, draft in made.items()]
@@ -160,34 +159,35 @@ class _Drawing:
         self, actions: Sequence[OutlierDetection]
     ) -> Iterable[tuple[Draft, list[OutlierDetection]]]:
         """Likewise."""
-        bodies = self._all(DESTINATION_RULES, bool(actions))
-        wants: dict[str, list[OutlierDetection]] = {}
-        made: dict[str, Draft] = {}
-        chosen: dict[str, Body] = {}
+        index = self._index(DESTINATION_RULES, bool(actions))
+        held = index.held_by(self._owner.holder)
+        wants: dict[Key, list[OutlierDetection]] = {}
+        made: dict[Key, Draft] = {}
+        chosen: dict[Key, Body] = {}
         for wanted in self._by_host(actions):
             namespace, service = service_of(wanted.host, wanted.home)
             # What holds an overlay of ours already stays the one, whatever came beside it.
-            body = rule_for(filter(self._holds, bodies), wanted.host, namespace)
+            bodies = index.by_host.get(wanted.host, [])
+            body = rule_for([one for one in bodies if one in held], wanted.host, namespace)
             body = body or rule_for(bodies, wanted.host, namespace)
             if body is not None:
-                chosen[_key(body)] = body
+                chosen[key_of(body)] = body
             elif self._exists(namespace, service):
                 body = base_destination_rule(namespace, service)
-                made[_key(body)] = self._draft(DESTINATION_RULES, body, made=False)
+                made[key_of(body)] = self._draft(DESTINATION_RULES, body, made=False)
             if body is not None:
                 tight = [a for a in wanted.actions if isinstance(a, OutlierDetection)]
-                wants.setdefault(_key(body), []).extend(tight)
-        for body in self._ours(DESTINATION_RULES, bodies, chosen):
-            chosen[_key(body)] = body
+                wants.setdefault(key_of(body), []).extend(tight)
+        self._add_ours(DESTINATION_RULES, index, chosen)
         for key, body in chosen.items():
             made[key] = self._draft(DESTINATION_RULES, body)
         return [(draft, wants.get(key, [])) for key, draft in made.items()]
 
-    def _all(self, kind: ResourceType, needed: bool) -> list[Body]:
-        found = self._world.objects(kind)
+    def _index(self, kind: ResourceType, needed: bool) -> Index:
+        found = self._world.derived(kind, Index.of)
         if found is None and needed:
             raise CacheUnavailable(f"{kind.qualified} aren't observed")
-        return [*(found or ())]
+        return found or Index()
 
     def _by_host(self, actions: Sequence[Overlaid]) -> list[Wanted]:
         grouped: dict[tuple[str, str], list[Overlaid]] = {}
@@ -216,34 +216,24 @@ class _Drawing:
             return False
         return True
 
-    def _holds(self, body: Body) -> bool:
-        """Whether an object has overlays of this holder; most are told by a look at the text."""
-        notes = body["metadata"].get("annotations") or {}
-        if not any(key.startswith(OVERLAY) and self._name in notes[key] for key in notes):
-            return False
-        holder = self._owner.holder
-        return any(holder.succeeds(each.holder) for each in read(body).overlays)
-
-    def _ours(
-        self, kind: ResourceType, bodies: Iterable[Body], chosen: dict[str, Body]
-    ) -> Iterable[Body]:
-        """Other objects with overlays of this holder; notes what is left over on the way."""
-        for body in bodies:
-            if _key(body) in chosen or body["metadata"].get("deletionTimestamp"):
+    def _add_ours(self, kind: ResourceType, index: Index, chosen: dict[Key, Body]) -> None:
+        """Choose other objects with overlays of this holder too; notes what is left over."""
+        for body in index.held_by(self._owner.holder):
+            chosen.setdefault(key_of(body), body)
+        for body in index.bare:
+            # A base waits for its first overlay; all else is what an undo left that was killed.
+            if key_of(body) in chosen or (is_base(body) and is_new(body, self._now)):
                 continue
-            if self._holds(body):
-                yield body
-            elif _left_over(body, self._now):
-                target = Target.of(kind, body)
-                step = TakeBack(
-                    target,
-                    frozenset(),
-                    self._owner.holder,
-                    body,
-                    "neutral",
-                    f"{target}: what an undo left is finished",
-                )
-                self.drawn.leftovers.append(step)
+            target = Target.of(kind, body)
+            step = TakeBack(
+                target,
+                frozenset(),
+                self._owner.holder,
+                body,
+                "neutral",
+                f"{target}: what an undo left is finished",
+            )
+            self.drawn.leftovers.append(step)
 
 
 def _owned(draft: Draft, wants: Sequence[Wanted]) -> bool:
@@ -252,17 +242,3 @@ def _owned(draft: Draft, wants: Sequence[Wanted]) -> bool:
     if owned and wants:
         draft.refused.append(Held(str(draft.target), holder_of(draft.body)))
     return owned
-
-
-def _key(body: Body) -> str:
-    return f"{body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
-
-
-def _left_over(body: Body, now: datetime) -> bool:
-    """Whether an undo was killed before its last write, or a base before its first overlay."""
-    meta = body["metadata"]
-    if OVERLAID not in (meta.get("labels") or {}):
-        return False
-    if any(key.startswith(OVERLAY) for key in meta.get("annotations") or {}):
-        return False
-    return not (is_base(body) and is_new(body, now))

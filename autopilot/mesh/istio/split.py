@@ -11,6 +11,7 @@ from autopilot.kube.ownership import NotOurs, belongs_to, describe, holder_of, o
 from autopilot.mesh.errors import HostTaken, WouldStarve
 from autopilot.mesh.guard import guard_split, moved_forward, split_moves
 from autopilot.mesh.istio.hosts import for_host, qualify, service_of, short
+from autopilot.mesh.istio.index import Index
 from autopilot.mesh.istio.readiness import SERVICES, ready_endpoints
 from autopilot.mesh.steps import ApplyOwned, DeleteOwned, Plan, Step
 
@@ -33,7 +34,8 @@ def plan_splits(owner: Owner, splits: Sequence[Split], world: World) -> Plan:
 
     Deletions come last: the caller puts capacity back before.
     """
-    everywhere = [*(world.objects(VIRTUAL_SERVICES) or ())]
+    index = world.derived(VIRTUAL_SERVICES, Index.of) or Index()
+    everywhere = [*(world.objects(VIRTUAL_SERVICES) or ())] if splits else []
     steps: list[Step] = []
     refused: list[AutopilotError] = []
     kept: set[str] = set()
@@ -43,10 +45,9 @@ def plan_splits(owner: Owner, splits: Sequence[Split], world: World) -> Plan:
             steps.append(_apply(owner, split, everywhere, world))
         except (HostTaken, NotOurs, WouldStarve, CacheUnavailable) as error:
             refused.append(error)
-    for body in everywhere:
+    for body in index.owned_by(owner.uid):
         meta = body["metadata"]
-        mine = belongs_to(body, owner.uid) and meta.get("namespace") == owner.namespace
-        if not mine or meta["name"] in kept or meta.get("deletionTimestamp"):
+        if meta.get("namespace") != owner.namespace or meta["name"] in kept:
             continue
         try:
             problem = _starves(owner, body, world)
