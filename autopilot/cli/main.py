@@ -19,6 +19,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "controller": ("autopilot.cli.controller:controller", "Serve Rules and Experiments: YAML."),
     "approve": ("autopilot.cli.approve:approve", "Open a gate that waits for a person."),
     "rule": ("autopilot.cli.rule:rule", "Write a rule, try it out, see what it would do."),
+    "experiment": ("autopilot.cli.experiment:experiment", "Inject faults, watch, report."),
     "inspect": ("autopilot.cli.inspect:inspect", "See all that applies to a service."),
     "explain": ("autopilot.cli.explain:explain", "Why a rule is where it is, and what comes next."),
     "halt": ("autopilot.cli.halt:halt", "Stop all operators and remove hazards, at once."),

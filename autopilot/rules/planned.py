@@ -152,7 +152,7 @@ def planned(
                     rung=rung,
                     of=max(1, plan.rungs),
                     actions=tuple(describe(action) for action in wanted),
-                    objects=tuple(_object(preview, owner) for preview in previews),
+                    objects=tuple(object_plan(preview, owner) for preview in previews),
                     refused=tuple(dict.fromkeys(str(error) for error in steps.refused)),
                     guardrails=tuple(_guards(program, name, wanted, steps, there, now)),
                 )
@@ -189,7 +189,8 @@ def _guards(
         yield f"{trip.reason}: {trip.message}"
 
 
-def _object(preview: Preview, owner: Owner) -> ObjectPlan:
+def object_plan(preview: Preview, owner: Owner) -> ObjectPlan:
+    """What would become of one object, to print."""
     before = {} if preview.before is None else preview.before.get("spec") or {}
     after = preview.after.get("spec") or {}
     return ObjectPlan(
