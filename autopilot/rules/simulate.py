@@ -142,6 +142,14 @@ class _Pilot:
             name: any(way.times is not None for way in plan.judged.transitions)
             for name, plan in program.phases.items()
         }
+        self._counts_ladder = {
+            name
+            for name, plan in program.phases.items()
+            if any(
+                way.times is not None and way.when is not None and LADDER_DONE in way.when.reads
+                for way in plan.judged.transitions
+            )
+        }
         self._peeks = sorted({moment for moment in peeks if moment <= script.until}, reverse=True)
         self._peeked: dict[float, Advanced] = {}
         self._state = State.begin(program).within(script.start or program.initial)
@@ -174,7 +182,12 @@ class _Pilot:
         if found.entered is not None and not refused:
             self._use_up()
             return min(self._next_sample(now), self._next_change(now, [*self._cursors]))
-        return min(self._next_news(now), self._timer(found, now, refused))
+        following = min(self._next_news(now), self._timer(found, now, refused))
+        if self._state.phase in self._counts_ladder:
+            # A ladder's end has no sample of its own: each one is counted as the ladder then was.
+            before = self._sample_before(following)
+            following = before if before > now else following
+        return following
 
     def _timer(self, found: Advanced, now: float, refused: bool) -> float:
         """When the same values bring something."""
@@ -230,6 +243,13 @@ class _Pilot:
     def _next_sample(self, now: float) -> float:
         return _floor(now, self._interval) + self._interval
 
+    def _sample_before(self, at: float) -> float:
+        """The last multiple of the interval before a time."""
+        if at == NEVER:
+            return -1.0
+        grid = _floor(at, self._interval)
+        return grid if grid < at else grid - self._interval
+
     def _next_news(self, now: float) -> float:
         """When a signal that the phase reads changes.
 
@@ -239,8 +259,7 @@ class _Pilot:
         names = self._reads[self._state.phase]
         change = self._next_change(now, names)
         if change < NEVER and any(self._cursors[name].unknown_at(change) for name in names):
-            grid = _floor(change, self._interval)
-            grid = grid if grid < change else grid - self._interval
+            grid = self._sample_before(change)
             before = max(grid, *(cursor.before(change) for cursor in self._cursors.values()))
             return before if before > now else change
         return change

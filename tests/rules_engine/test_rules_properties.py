@@ -146,6 +146,10 @@ def jumps_as_it_ticks(program: object, script: object) -> None:
     program=random_program(b"\x00\x00\x00\x88\x00p"),
     script=random_script(b"\0\0\0\0\0\x01\x01\0\x03\0\0\0\0\0\x01\x01\0\0"),
 )
+@example(  # a ladder ends between two samples, of which the first was counted before
+    program=random_program(b"\0\x03\x14\x01\0\x02\0\0\x03\x01\0\x01\0\0\0\x03"),
+    script=random_script(bytes(6)),
+)
 @given(program=PROGRAMS, script=SCRIPTS)
 def test_the_engine_that_jumps_finds_what_one_finds_that_ticks(
     program: object, script: object
