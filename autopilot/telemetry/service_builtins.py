@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from autopilot.telemetry.source import SourceRef
 
-Measure = Literal["errors", "success", "latency", "rate", "timeouts"]
+Measure = Literal["errors", "success", "latency", "rate", "timeouts", "aborted", "delayed"]
 
 NAMES: Mapping[Measure, str] = {
     "errors": "error-rate",
@@ -27,6 +27,8 @@ NAMES: Mapping[Measure, str] = {
     "latency": "latency",
     "rate": "request-rate",
     "timeouts": "timeout-rate",
+    "aborted": "aborted-rate",
+    "delayed": "delayed-rate",
 }
 """A measure's query name, in samples and in tests' scripts."""
 
@@ -36,6 +38,8 @@ UNITS: Mapping[Measure, str] = {
     "latency": "ms",
     "rate": "1/s",
     "timeouts": "ratio",
+    "aborted": "ratio",
+    "delayed": "ratio",
 }
 """What a measure's value is in."""
 
@@ -91,8 +95,8 @@ def service_query(
     """A built-in, summed over services.
 
     Args:
-        measure: `errors`, `success` and `timeouts` are ratios (0 to 1) of requests, `latency` is
-            in milliseconds, `rate` per second.
+        measure: `errors`, `success` and `timeouts` are ratios (0 to 1) of requests, as are those
+            that a fault `aborted` or `delayed`; `latency` is in milliseconds, `rate` per second.
         services: (namespace, name) of each; up to 16.
         **how: See `Narrowed`.
 

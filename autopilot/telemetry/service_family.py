@@ -7,6 +7,8 @@ service, version and caller; the sums are made here, so that 1,000 rules on over
 as many requests as there are services in hundreds. A service that never had a request (a standby)
 adds nothing to a sum, and doesn't make it unknown.
 
+Envoy flags what a fault aborted with FI, and what it delayed with DI.
+
 A time-out is a 504, a gRPC DEADLINE_EXCEEDED, or Envoy's own response flag UT, which it sets when
 the route's time-out ends a request. At the destination such a request shows as 0 with DC, like any
 caller that hangs up, and isn't told apart there.
@@ -41,6 +43,8 @@ _BAD = {
         'response_flags=~"(.*,)?UT(,.*)?"',
         'grpc_response_status="4"',
     ),
+    "aborted": ('response_flags=~"(.*,)?FI(,.*)?"',),
+    "delayed": ('response_flags=~"(.*,)?DI(,.*)?"',),
 }
 _BAD["success"] = _BAD["errors"]
 
@@ -53,7 +57,8 @@ class ServiceFamily:
 
     Attributes:
         query: The query's name.
-        measure: What `value` is: `errors`, `success`, `latency`, `rate` or `timeouts`.
+        measure: What `value` is: `errors`, `success`, `latency`, `rate`, `timeouts`, `aborted` or
+            `delayed`.
         window: The range, in PromQL's spelling.
         span: The same in seconds.
         quantile: For latency, 0 to 1; else 0.

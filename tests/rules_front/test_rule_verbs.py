@@ -122,10 +122,11 @@ def test_what_is_broken_is_not_expanded(tmp_path: Path) -> None:
 
 
 def test_the_crds_are_printed_to_be_applied(tmp_path: Path) -> None:
-    (crd,) = yaml.safe_load_all(autopilot("crds", cwd=tmp_path).stdout)
-    assert crd["metadata"]["name"] == "rules.autopilot.mesh"
+    crds = list(yaml.safe_load_all(autopilot("crds", cwd=tmp_path).stdout))
+    names = [crd["metadata"]["name"] for crd in crds]
+    assert names == [f"{kind}.autopilot.mesh" for kind in ("rules", "experiments", "reports")]
     listed = json.loads(autopilot("crds", "-o", "json", cwd=tmp_path).stdout)
-    assert (listed["kind"], listed["items"]) == ("List", [crd])
+    assert (listed["kind"], listed["items"]) == ("List", crds)
 
 
 @pytest.mark.parametrize(("kind", "model"), [("rule", RuleDocument), ("rule-test", RuleTestFile)])

@@ -17,6 +17,7 @@ from autopilot.operators.chaos.report_model import REPORTS
 from autopilot.operators.chaos.report_recorder import ReportRecorder
 from autopilot.operators.chaos.status import ExperimentStatus
 from autopilot.operators.chaos.workers.injecting import Checking, Injecting
+from autopilot.operators.chaos.workers.leaving import Leaving
 from autopilot.operators.chaos.workers.look import Crew
 from autopilot.operators.chaos.workers.pending import Over, Pending
 from autopilot.operators.chaos.workers.places import Claims, is_active, target_of
@@ -97,6 +98,14 @@ def experiments(
         EXPERIMENTS,
         tuple(_phase(name, worker) for name, worker in workers.items()),
         queries=QuerySet([]),
+        finalizer=PhaseDefinition(
+            "Leaving",
+            Leaving(crew),
+            inputs=_INPUTS,
+            outputs=_OUTPUTS,
+            actions=(Fault.name,),
+            reads=True,
+        ),
         spec=RawSpec,
         status=ExperimentStatus,
         config=ChaosConfig,
@@ -112,7 +121,7 @@ def _phase(name: str, worker: Worker) -> PhaseDefinition:
         initial=name == machine.PENDING,
         description=machine.WORDS[name],
         inputs=_INPUTS,
-        outputs=(Output("reports", REPORTS, record=True),),
+        outputs=_OUTPUTS,
         metrics=True,
         actions=(Fault.name,),
         transitions=machine.WAYS[name],
@@ -147,6 +156,8 @@ def _service(body: Body) -> Hashable:
     name = (meta.get("labels") or {}).get(touches.SERVICE_NAME, "")
     return str(meta.get("namespace") or ""), str(name)
 
+
+_OUTPUTS = (Output("reports", REPORTS, record=True),)
 
 _INPUTS = (
     Input("overlaid", VIRTUAL_SERVICES, namespace="*", index=_overlaid),
