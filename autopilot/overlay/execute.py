@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -197,7 +198,7 @@ async def _retire(hands: Hands, target: Target, body: Body) -> None:
             )
         except Conflict:
             body = await hands.client.get(target.kind, target.name, target.namespace)
-            await hands.clock.sleep(AtOnce().delay(attempt, hands.rng))
+            await asyncio.sleep(AtOnce().delay(attempt, hands.rng))
             continue
         if hands.observe_deleted is not None:
             hands.observe_deleted(target.kind, body)
@@ -233,7 +234,8 @@ async def _write(
             live = await hands.client.get(target.kind, name, namespace)
             if isinstance(error, Invalid) and live["metadata"]["resourceVersion"] == seen:
                 raise
-            await hands.clock.sleep(AtOnce().delay(attempt, hands.rng))
+            # A pause for the other writer to finish, so in real time whatever clock decides.
+            await asyncio.sleep(AtOnce().delay(attempt, hands.rng))
             continue
         if hands.observe is not None:
             hands.observe(target.kind, answer)
