@@ -58,6 +58,28 @@ def failover(out: Path | None) -> None:
     _fly(lambda: FailoverDemo(Show()).run(out))
 
 
+@demo.command()
+@_out
+@click.option(
+    "--reports",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the HTML reports to this folder; a new one among the temporary files by default.",
+)
+def chaos(out: Path | None, reports: Path | None) -> None:
+    """Three experiments: a page that fails with its ratings, one that copes, a failover on trial.
+
+    Faults go into real requests through the mesh's configuration, and come out again; Envoy itself
+    says at the end how many requests carried one, and that none is left. Takes about a minute and
+    a half; exit code 0 only if all ended as it should.
+    """
+    _check_writable(out)
+
+    from autopilot.sandbox.demo.chaos import ChaosDemo
+    from autopilot.sandbox.demo.show import Show
+
+    _fly(lambda: ChaosDemo(Show(), reports).run(out))
+
+
 def _fly(run: Callable[[], Coroutine[None, None, bool]]) -> NoReturn:
     """Run a demo and exit as it went; a Ctrl-C ends it in order."""
     import asyncio

@@ -48,6 +48,7 @@ def controlled(place: Path) -> bool:
         ("failover", scaffolding),
         ("failover", serving),
         ("failover", controlled),
+        ("chaos", controlled),
     ],
 )
 def test_ctrl_c_leaves_nothing_behind_and_is_no_traceback(

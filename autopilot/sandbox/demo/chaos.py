@@ -192,7 +192,18 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         went = [mark.what for mark in reacts.others]
         text = f"the rule {bookshop.RULE} went {' → '.join(map(str, went)) or 'nowhere'}"
         reacts.checks.append(Check(text, held="Standby" in went and went[-1] == "Normal"))
+        reacts.checks.append(self._expected(bookshop.PAYMENTS_SLOW))
         return [fails, copes, reacts]
+
+    def _expected(self, experiment: str) -> Check:
+        """What the experiment itself says of the reaction."""
+        status = self.observer.get("Experiment", experiment).get("status") or {}
+        told = [
+            f"{one['what']}: {one['after']:.1f} s"
+            for one in status.get("expects") or ()
+            if one.get("met")
+        ]
+        return Check(f"the experiment saw {', '.join(told) or 'no reaction'}", held=len(told) == 1)
 
     async def _fly_one(self, flight: TrialFlight, flying: Coroutine[None, None, None]) -> None:
         self._flight = flight
@@ -228,8 +239,9 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         self._reports.mkdir(parents=True, exist_ok=True)
         for flight in flights:
             page = self._reports / f"{flight.report}.html"
-            wanted = ("experiment", "report", flight.report, "-o", "html", "-n", NAMESPACE)
-            page.write_text(await command(*wanted, "--kubeconfig", str(stage.box.kubeconfig)))
+            run = flight.report.rpartition("-")[2]
+            wanted = ("experiment", "report", flight.experiment, "--run", run, "-f", str(page))
+            await command(*wanted, "-n", NAMESPACE, "--kubeconfig", str(stage.box.kubeconfig))
             self._pages.append(page)
 
     def holds(self) -> bool:
@@ -251,7 +263,7 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
     def conclude(self, flights: list[TrialRecord], seconds: float) -> None:
         """Phases, plots, what held, and what Envoy says."""
         show = self.show
-        show.phases(flights)
+        show.phases([flight for flight in flights if flight.phases])
         for number, flight in enumerate(flights, start=1):
             show.flight(number, flight.name)
             show.plot(curves.answers(flight.requests, flight.began, flight.seconds), flight.seconds)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from autopilot.base.errors import RetryLater, TerminalError
 from autopilot.base.tasks import cancel_and_wait
 from autopilot.sandbox.demo import evidence, proof
-from autopilot.sandbox.demo.failover_flight import step_of
 from autopilot.sandbox.demo.record import Check, Mark
 from autopilot.sandbox.demo.trial import VERDICTS, TrialRecord
 
@@ -105,14 +104,20 @@ class TrialFlight:
         self._judge(left)
 
     def decided(self, line: Line) -> None:
-        """Show a decision from the controller's log, where it moves something."""
-        step = step_of(self.at, line)
-        if step is None:
+        """Show a decision from the controller's log, where it moves a phase or changes a route."""
+        phase, following = str(line.get("phase", "")), str(line.get("next") or "")
+        changes = [
+            text for text in line.get("changes", ()) if not text.startswith(("status:", "Report "))
+        ]
+        if following == phase and not changes:
             return
-        following = step.following if step.following != step.phase else ""
-        told = {"phase": step.phase, "next": following, "reason": step.reason}
-        changes = list(step.changes)
-        self._watch.show.decision(step.at, {**told, "message": step.message, "changes": changes})
+        told = {key: line.get(key, "") for key in ("phase", "next", "message")}
+        # A verdict is told once, when it is made.
+        reason = line.get("reason", "")
+        told |= {"reason": reason if reason not in (phase, following) else "", "changes": changes}
+        if following in VERDICTS:
+            told |= {"message": ""}
+        self._watch.show.decision(self.at, told)
 
     # -- what is seen -------------------------------------------------------------------------
 
