@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.overlay.values import ABSENT, at, canonical, path_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from autopilot.kube.client import Body
 
@@ -52,7 +52,8 @@ class Locator:
     def fits(self, other: Locator) -> bool:
         """Whether it means the same."""
         return (
-            (self.routes, self.name) == (other.routes, other.name)
+            self.name == other.name
+            and self.routes == other.routes
             and same(self.match, other.match)
             and same([*self.destinations], [*other.destinations])
         )
@@ -138,12 +139,3 @@ def routes_of(body: Body, routes: str) -> list[Any]:
     """The list of routes; empty where there is none."""
     found = at(body, path_of(routes))
     return found if isinstance(found, list) else []
-
-
-def locate(body: Body, locator: Locator, aliases: Aliases) -> list[int]:
-    """The indexes of all routes that a locator fits."""
-    wanted = aliases.known(locator)
-    known: Iterable[Locator] = (
-        aliases.known(shape_of(route, locator.routes)) for route in routes_of(body, locator.routes)
-    )
-    return [index for index, shape in enumerate(known) if shape.fits(wanted)]

@@ -13,7 +13,6 @@ from autopilot.overlay.locate import (
     Aliases,
     Locator,
     destinations_of,
-    locate,
     routes_of,
     shape_of,
 )
@@ -43,12 +42,13 @@ class Places:
     """Finds routes in one object, whatever its overlays made of them.
 
     Args:
-        body: The object.
+        body: The object; it must not be changed as long as this is used.
         overlays: All overlays on it.
     """
 
     def __init__(self, body: Body, overlays: Sequence[Overlay]) -> None:
         self._body = body
+        self._shapes: dict[str, list[Locator]] = {}
         self._aliases = Aliases([alias for each in overlays if (alias := _alias(each))])
 
     def locate(self, locator: Locator) -> Path:
@@ -60,7 +60,7 @@ class Places:
         """
         if not locator.routes:
             return ()
-        found = locate(self._body, locator, self._aliases)
+        found = self._fitting(locator)
         if not found:
             raise NotThere(f"{locator} isn't there")
         if len(found) > 1:
@@ -77,7 +77,7 @@ class Places:
         locator = overlay.locator
         if not locator.routes:
             return ()
-        found = locate(self._body, locator, self._aliases)
+        found = self._fitting(locator)
         if len(found) == 1:
             return self._path(locator, found[0])
         routes = routes_of(self._body, locator.routes)
@@ -97,7 +97,7 @@ class Places:
 
     def named(self, overlay: Overlay) -> list[Path]:
         """The paths of all routes that bear an inserted route's name."""
-        found = locate(self._body, overlay.locator, self._aliases)
+        found = self._fitting(overlay.locator)
         return [self._path(overlay.locator, index) for index in found]
 
     def known(self, locator: Locator) -> Locator:
@@ -111,6 +111,14 @@ class Places:
             IndexError: The list isn't that long.
         """
         return self.known(shape_of(routes_of(self._body, routes)[index], routes))
+
+    def _fitting(self, locator: Locator) -> list[int]:
+        """The indexes of all routes that a locator fits."""
+        wanted, name = self.known(locator), locator.routes
+        if name not in self._shapes:
+            routes = routes_of(self._body, name)
+            self._shapes[name] = [self.known(shape_of(route, name)) for route in routes]
+        return [n for n, shape in enumerate(self._shapes[name]) if shape.fits(wanted)]
 
     @staticmethod
     def _path(locator: Locator, index: int) -> Path:

@@ -56,7 +56,7 @@ def same(left: Any, right: Any) -> bool:
 def clone(value: Any) -> Any:
     """A copy that shares nothing that can be changed."""
     if isinstance(value, dict):
-        return {key: clone(each) for key, each in value.items()}
+        return {k: clone(v) if isinstance(v, dict | list) else v for k, v in value.items()}
     return [clone(each) for each in value] if isinstance(value, list) else value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from autopilot.mesh.istio.provider import Istio
 from autopilot.mesh.provider import Owner, Snapshot
 from autopilot.mesh.steps import PutOverlay, TakeBack
 from autopilot.overlay.undo import undo
+from autopilot.overlay.values import clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _distinct(listed: list[Body]) -> list[Body]:
 
 
 objects = st.lists(routes, min_size=1, max_size=3).map(
-    lambda listed: virtual_service(*copy.deepcopy(_distinct(listed)))
+    lambda listed: virtual_service(*clone(_distinct(listed)))
 )
 
 wheres = st.sampled_from(

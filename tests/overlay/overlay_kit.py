@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from autopilot.overlay.locate import Locator
 from autopilot.overlay.places import Places
 from autopilot.overlay.record import Holder, read
 from autopilot.overlay.undo import Outcome, finish, undo
+from autopilot.overlay.values import clone
 from autopilot.sandbox.apiserver.fields import apply, record_update, structure_for
 from autopilot.sandbox.apiserver.managers import Writer
 from autopilot.sandbox.apiserver.patch import json_patch
@@ -128,7 +128,7 @@ class Object:
 
     def edit(self, change: Callable[[Body], object], manager: str = "kubectl-edit") -> None:
         """Change it as a person would."""
-        after = copy.deepcopy(self.body)
+        after = clone(self.body)
         change(after)
         self._update(after, manager)
 
@@ -186,7 +186,7 @@ class Object:
         if after is self.body:
             return
         version = str(int(self.body["metadata"]["resourceVersion"]) + 1)
-        self.body = copy.deepcopy(after)
+        self.body = clone(after)
         self.body["metadata"]["resourceVersion"] = version
 
     def _now(self) -> str:

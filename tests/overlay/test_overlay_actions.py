@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from overlay_kit import content, owners, unmarked
 
 from autopilot.overlay.record import read
+from autopilot.overlay.values import clone
 from autopilot.overlay.wish import is_inserted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def end(world: World, order: list[str]) -> None:
 def undone(body: Body, happened: list[Asked], order: list[str]) -> None:
     """All that was asked for, one after the other, then nothing any more: it is as it was."""
     world = World(body)
-    first = copy.deepcopy(world.thing.body)
+    first = clone(world.thing.body)
     for name, actions in happened:
         world.sync(name, actions)
         check(world.thing.body)
@@ -139,7 +139,7 @@ def test_killed_before_any_write_the_marks_tell_the_next_process_all(
     body: Body, happened: list[Asked], writes: int, order: list[str]
 ) -> None:
     world = World(body)
-    first = copy.deepcopy(world.thing.body)
+    first = clone(world.thing.body)
     mortal = Mortal(writes)
     try:
         for name, actions in happened:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from autopilot.overlay.execute import ATTEMPTS, Hands, Target, put, take_back
 from autopilot.overlay.places import Places
 from autopilot.overlay.record import Holder, read
 from autopilot.overlay.sweep import holders, sweep
+from autopilot.overlay.values import clone
 from autopilot.overlay.wish import Wish
 from autopilot.sandbox.apiserver.faults import Effect, Fault
 
@@ -101,7 +101,7 @@ async def test_an_owner_applies_again_after_an_undo_without_conflict_and_owns_as
     for step in (1, 10, 50):
         await put(hands, WEB, fault(step))
     await put(hands, WEB, failover(holder("two")))
-    changed = copy.deepcopy(MANIFEST)
+    changed = clone(MANIFEST)
     changed["spec"]["http"][1]["timeout"] = "9s"
     with pytest.raises(FieldConflict, match="autopilot-overlay"):
         await applied(client, changed)
@@ -393,7 +393,7 @@ async def test_overlays_that_others_made_alike_wait_for_a_person_and_are_undone_
     body = await live(client)
     # Somebody gives the first route the second one's weights, and copies it with its fault.
     body["spec"]["http"][0]["route"] = weights(x=1, y=99)
-    copied = copy.deepcopy(body["spec"]["http"][0])
+    copied = clone(body["spec"]["http"][0])
     body["spec"]["http"].append(copied)
     await client.replace(VIRTUAL_SERVICES, body, manager="kubectl-edit")
     outcomes = await take_back(hands, WEB, lambda _: True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from autopilot.overlay.errors import Foreign, Held, NotThere, NotUnique
 from autopilot.overlay.foreign import a_fault, a_split
 from autopilot.overlay.record import read
 from autopilot.overlay.undo import finish, undo
+from autopilot.overlay.values import clone
 from autopilot.overlay.wish import Wish
 from autopilot.sandbox.apiserver.patch import json_patch
 
@@ -176,7 +176,7 @@ def attempt(thing: Object, step: Step) -> bool:
     wish = step.wish(thing.body)
     if wish is None:
         return False
-    before = copy.deepcopy(thing.body)
+    before = clone(thing.body)
     try:
         planned = plan(thing.body, wish, NOW)
     except (Foreign, Held, NotThere, NotUnique):
@@ -222,7 +222,7 @@ def insert_name(wish: Wish) -> str:
 
 
 def without_marks(body: Body) -> Body:
-    found = copy.deepcopy(content(body))
+    found = clone(content(body))
     found["labels"].pop(OVERLAID, None)
     for key in [*found["annotations"]]:
         if key.startswith(OVERLAY) or key == OVERLAID_OWNERS:
@@ -230,13 +230,13 @@ def without_marks(body: Body) -> Body:
     return found
 
 
-@settings(max_examples=cases(300), deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 @given(objects(), st.lists(steps(), max_size=8), st.permutations(HOLDERS))
 def test_undo_in_any_order_restores_all_even_the_owners(
     body: Body, wished: list[Step], order: list[str]
 ) -> None:
     thing = Object(body)
-    first = copy.deepcopy(thing.body)
+    first = clone(thing.body)
     for step in wished:
         attempt(thing, step)
     for who in order:
@@ -250,7 +250,7 @@ def test_undo_in_any_order_restores_all_even_the_owners(
     assert thing.body["metadata"]["managedFields"] == first["metadata"]["managedFields"]
 
 
-@settings(max_examples=cases(300), deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 @given(
     objects(),
     st.lists(st.one_of(steps(), edits), max_size=12),
@@ -313,7 +313,7 @@ def wild(body: Body, index: int, name: str, value: Any) -> None:
     if name == "remove":
         listed.remove(each)
     elif name == "copy":
-        listed.append(copy.deepcopy(each))
+        listed.append(clone(each))
     elif name == "name":
         each["name"] = f"renamed-{value}"
     elif name == "match":
@@ -334,7 +334,7 @@ def wild_edits(draw: st.DrawFn) -> tuple[int, str, Any]:
     return draw(st.integers(0, 5)), name, value
 
 
-@settings(max_examples=cases(300), deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 @given(
     objects(),
     st.lists(st.one_of(steps(), wild_edits()), max_size=12),
@@ -353,13 +353,13 @@ def test_after_any_foreign_edits_an_undo_changes_only_fields_that_hold_an_overla
             thing.edit(lambda b, i=index, n=name, v=value: wild(b, i, n, v))
     for who in order:
         marks = {each.id: each for each in read(thing.body).overlays}
-        before = copy.deepcopy(thing.body)
+        before = clone(thing.body)
         outcomes = thing.undo(who)
         kept = {each.overlay.id for each in outcomes if each.how == "unclear"}
         gone = {key for key, each in marks.items() if each.holder.name == who} - kept
         assert {each.id for each in read(thing.body).overlays} == set(marks) - gone
         check_only_undone(before, thing.body, [marks[key] for key in gone])
-        again = copy.deepcopy(thing.body)
+        again = clone(thing.body)
         thing.undo(who)
         # What is undone may be what made another overlay of the same holder hard to find.
         assert kept or thing.body == again
@@ -420,7 +420,7 @@ def test_killed_between_any_two_writes_the_next_run_ends_the_same(
     body: Body, wished: list[Step]
 ) -> None:
     whole = Object(body)
-    first = copy.deepcopy(whole.body)
+    first = clone(whole.body)
     writes = run(whole, wished, budget=1000)
     for budget in range(writes):
         thing = Object(body)
