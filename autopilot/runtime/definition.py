@@ -127,6 +127,8 @@ class OperatorDefinition:
             in ticks a restart may forget it, and a tick costs no write.
         limits: The guardrails that a resource asks for itself, beside the installation's; raises
             `InvalidInput` for a resource that makes no sense. None: none does.
+        rests: Phases in which nothing is held and all is over: who is in one of these doesn't
+            count among those that are off their initial phase.
     """
 
     name: str
@@ -143,6 +145,7 @@ class OperatorDefinition:
     concerns: Concerns | None = None
     stores_tick: bool = True
     limits: Callable[[Body], Asked | None] | None = None
+    rests: frozenset[str] = frozenset()
 
     def row(self, stored: str) -> str:
         """Under which name the declarations of a phase are kept; the initial one's for none."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from chaos_kit import (
-    ABORT,
     endpoints,
     experiment,
     faults,
@@ -340,21 +339,3 @@ async def test_an_order_to_halt_removes_the_fault_and_begins_no_other(fly: Fly) 
         assert phase(f) == "Aborted"
         assert "removed from VirtualService shop/ratings by somebody else" in verdict(f)[1]
         assert phase(f, "two") == "Running"
-
-
-async def test_a_webhook_that_is_not_allowed_is_refused(fly: Fly) -> None:
-    import functools
-
-    from autopilot.operators.chaos.definition import experiments
-
-    from autopilot.testing.flight import Flight
-
-    assert isinstance(experiments, object)
-    assert isinstance(Flight, object)
-    assert functools
-    async with fly() as f:
-        world(f)
-        hook = {"trigger": {"webhook": {"url": "ftp://nowhere"}}}
-        f.apply(experiment(failureConditions=[hook], faults=[ABORT]))
-        await f.advance("2s")
-        assert phase(f) == "Error"

@@ -111,6 +111,7 @@ def experiments(
         config=ChaosConfig,
         concerns=Concerns(_about, _touched),
         stores_tick=False,
+        rests=frozenset(machine.VERDICTS),
     )
 
 

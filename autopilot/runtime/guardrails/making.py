@@ -44,7 +44,7 @@ def off_initial(served: Mapping[str, Served]) -> Iterator[Key]:
     for kind, one in served.items():
         for body in one.primary.list():
             phase = stored_phase(body)
-            if phase and phase != _initial(one, body):
+            if phase and phase not in one.definition.rests and phase != _initial(one, body):
                 meta = body["metadata"]
                 yield Key(kind, str(meta.get("namespace") or ""), str(meta["name"]))
 
