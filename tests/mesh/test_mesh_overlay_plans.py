@@ -456,6 +456,29 @@ def test_a_subset_with_a_policy_of_its_own_is_named() -> None:
     assert "not in force for subset v1" in step.summary
 
 
+def test_callers_with_a_destination_rule_of_their_own_are_named() -> None:
+    def elsewhere(namespace: str, host: str = "web.demo.svc.cluster.local", **spec: Any) -> Body:
+        made = ruled(host=host, **spec)
+        made["metadata"] |= {"name": "theirs", "namespace": namespace, "uid": f"uid-{namespace}"}
+        return made
+
+    others = (
+        elsewhere("pay", "web.demo"),
+        elsewhere("cart"),
+        elsewhere("same", "web"),
+        elsewhere("giver", exportTo=["demo"]),
+    )
+    (step,) = planned(world(rules=(ruled(), *others)), OutlierDetection(WEB)).steps
+    assert step.summary.endswith(
+        "not in force for callers in cart, pay, which go by DestinationRule cart/theirs, "
+        "DestinationRule pay/theirs"
+    )
+    _, made = planned(world(rules=others), OutlierDetection(WEB)).steps
+    assert "callers in cart, pay," in made.summary
+    (alone,) = planned(world(rules=(ruled(),)), OutlierDetection(WEB)).steps
+    assert "callers" not in alone.summary
+
+
 def test_a_hazard_past_its_deadline_is_refused() -> None:
     seen = world(routed({"route": [to("web")]}))
     plan = planned(seen, Fault(WEB, abort_status=503, deadline=NOW))

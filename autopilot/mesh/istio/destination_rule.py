@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.durations import render
 from autopilot.base.errors import AutopilotError
+from autopilot.kube.ownership import describe
 from autopilot.mesh.actions import OutlierDetection
 from autopilot.mesh.errors import Unfeasible
-from autopilot.mesh.istio.hosts import qualify
+from autopilot.mesh.istio.hosts import exported, qualify
 from autopilot.overlay.values import at
 from autopilot.overlay.wish import Wish
 
@@ -34,8 +35,7 @@ def rule_for(rules: Iterable[Body], host: str, namespace: str) -> Body | None:
     """The DestinationRule whose policy is in force for a host (given in full).
 
     Istio looks in the caller's namespace and then in the service's, and takes the first policy of
-    several for one host there: the oldest one that has any. Here callers are taken to be at home
-    with the service.
+    several for one host there: the oldest one that has any. This is the service's; see `nearer`.
 
     Args:
         rules: All of them.
@@ -52,6 +52,17 @@ def rule_for(rules: Iterable[Body], host: str, namespace: str) -> Body | None:
     return min(found, key=_precedence, default=None)
 
 
+def nearer(rules: Iterable[Body], namespace: str) -> list[Body]:
+    """The DestinationRules of one host that callers in their own namespaces go by instead.
+
+    Args:
+        rules: All that are for the host.
+        namespace: The service's.
+    """
+    homes = ((body, body["metadata"].get("namespace", "")) for body in rules)
+    return [body for body, home in homes if home != namespace and exported(body, home)]
+
+
 def _precedence(body: Body) -> tuple[bool, str, str]:
     meta = body["metadata"]
     return not _had_policy(body), str(meta.get("creationTimestamp", "")), meta["name"]
@@ -61,8 +72,20 @@ def _had_policy(body: Body) -> bool:
     return bool((body.get("spec") or {}).get("trafficPolicy"))
 
 
-def lay_rule(draft: Draft, actions: Sequence[OutlierDetection], ask: Ask) -> list[str]:
-    """Add all steps for one DestinationRule to the draft; returns what is kept, in words."""
+def lay_rule(
+    draft: Draft, actions: Sequence[OutlierDetection], ask: Ask, instead: Sequence[Body] = ()
+) -> list[str]:
+    """Add all steps for one DestinationRule to the draft.
+
+    Args:
+        draft: The DestinationRule.
+        actions: What is wanted of it.
+        ask: Who asks.
+        instead: What some callers go by instead; see `nearer`.
+
+    Returns:
+        What is kept, in words.
+    """
     wanted = {OutlierDetection.name} if actions else set()
     gone = [each for each in draft.own if each.inserted or each.action not in wanted]
     hazards = [each for each in gone if each.effect == "hazard"]
@@ -74,7 +97,7 @@ def lay_rule(draft: Draft, actions: Sequence[OutlierDetection], ask: Ask) -> lis
             draft.refused.append(error)
             continue
         wish = Wish(ask.holder, action.name, "protection", fields=fields)
-        draft.put(wish, f"{action.name}: {_words(action, fields, draft.body)}")
+        draft.put(wish, f"{action.name}: {_words(action, fields, draft.body, instead)}")
     if actions[1:]:
         draft.refused.append(Unfeasible(f"two {OutlierDetection.name} actions on {draft.target}"))
     kept = [each for each in gone if each not in hazards] if ask.keep else []
@@ -120,7 +143,9 @@ def _failover(localities: Mapping[str, str]) -> Body:
     return {"failover": pairs} if pairs else {}
 
 
-def _words(action: OutlierDetection, fields: Mapping[str, Any], body: Body) -> str:
+def _words(
+    action: OutlierDetection, fields: Mapping[str, Any], body: Body, instead: Sequence[Body]
+) -> str:
     words = [
         f"{pointer.rsplit('/', 1)[-1]} {fields[pointer]}"
         for pointer in LIMITS.values()
@@ -136,6 +161,10 @@ def _words(action: OutlierDetection, fields: Mapping[str, Any], body: Body) -> s
     words += [f"{source} fails over to {to}" for source, to in action.localities.items()]
     if own := _narrower(body, fields):
         words.append(f"not in force for {', '.join(own)}, which have settings of their own")
+    if instead:
+        homes = sorted({str(each["metadata"].get("namespace", "")) for each in instead})
+        rules = ", ".join(sorted(map(describe, instead)))
+        words.append(f"not in force for callers in {', '.join(homes)}, which go by {rules}")
     where = action.where
     if where.callers or where.route or where.port is not None:
         words.append("for all callers, routes and ports")

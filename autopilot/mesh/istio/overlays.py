@@ -20,7 +20,7 @@ from autopilot.mesh.istio.base import (
     base_destination_rule,
     base_virtual_service,
 )
-from autopilot.mesh.istio.destination_rule import lay_rule, rule_for
+from autopilot.mesh.istio.destination_rule import lay_rule, nearer, rule_for
 from autopilot.mesh.istio.draft import Draft
 from autopilot.mesh.istio.hosts import exported, in_mesh, qualify, service_of
 from autopilot.mesh.istio.index import Index, key_of
@@ -115,8 +115,8 @@ def draw(
     except CacheUnavailable as error:
         drawn.refused.append(error)
     try:
-        for draft, tight in drawing.destination_rules(rules):
-            drawn.kept += lay_rule(draft, tight, ask)
+        for draft, tight, instead in drawing.destination_rules(rules):
+            drawn.kept += lay_rule(draft, tight, ask, instead)
             drawn.drafts.append(draft)
     except CacheUnavailable as error:
         drawn.refused.append(error)
@@ -157,10 +157,11 @@ class _Drawing:
 
     def destination_rules(
         self, actions: Sequence[OutlierDetection]
-    ) -> Iterable[tuple[Draft, list[OutlierDetection]]]:
-        """Likewise."""
+    ) -> Iterable[tuple[Draft, list[OutlierDetection], list[Body]]]:
+        """Likewise, each with the rules that some callers go by instead."""
         index = self._index(DESTINATION_RULES, bool(actions))
-        held = index.held_by(self._owner.holder)
+        held = [key_of(body) for body in index.held_by(self._owner.holder)]
+        passing: dict[Key, list[Body]] = {}
         wants: dict[Key, list[OutlierDetection]] = {}
         made: dict[Key, Draft] = {}
         chosen: dict[Key, Body] = {}
@@ -168,7 +169,7 @@ class _Drawing:
             namespace, service = service_of(wanted.host, wanted.home)
             # What holds an overlay of ours already stays the one, whatever came beside it.
             bodies = index.by_host.get(wanted.host, [])
-            body = rule_for([one for one in bodies if one in held], wanted.host, namespace)
+            body = rule_for([one for one in bodies if key_of(one) in held], wanted.host, namespace)
             body = body or rule_for(bodies, wanted.host, namespace)
             if body is not None:
                 chosen[key_of(body)] = body
@@ -178,10 +179,11 @@ class _Drawing:
             if body is not None:
                 tight = [a for a in wanted.actions if isinstance(a, OutlierDetection)]
                 wants.setdefault(key_of(body), []).extend(tight)
+                passing[key_of(body)] = nearer(bodies, namespace)
         self._add_ours(DESTINATION_RULES, index, chosen)
         for key, body in chosen.items():
             made[key] = self._draft(DESTINATION_RULES, body)
-        return [(draft, wants.get(key, [])) for key, draft in made.items()]
+        return [(one, wants.get(key, []), passing.get(key, [])) for key, one in made.items()]
 
     def _index(self, kind: ResourceType, needed: bool) -> Index:
         found = self._world.derived(kind, Index.of)
