@@ -128,6 +128,9 @@ class _Follower:
             self._say(f"{why}: the experiment goes on (autopilot experiment abort ends it)")
             return code
         self._say(f"{why}: {await order_abort(self._client, self._body, why)}")
+        if not phase_of(self._body):
+            self._say("nobody has looked at it: whichever controller does will end it first")
+            return code
         before, self._woken = self._interrupts, asyncio.Event()
         within = self._program.spec.recovery.within.total_seconds() if self._program else 0.0
         limit = self._clock.monotonic() + within + ENDING
