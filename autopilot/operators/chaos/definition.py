@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict
 
 from autopilot.kube.kinds import KNOWN
-from autopilot.kube.marks import HALT_NAMESPACE, OVERLAID
+from autopilot.kube.marks import HALT_NAMESPACE, OPERATOR, OVERLAID
 from autopilot.mesh.actions import Fault
 from autopilot.mesh.istio import touches
 from autopilot.operators.chaos import machine
 from autopilot.operators.chaos.compile import Programs
 from autopilot.operators.chaos.model import EXPERIMENTS, ChaosConfig
-from autopilot.operators.chaos.report_model import REPORTS
+from autopilot.operators.chaos.report_model import REPORTS, report_key
 from autopilot.operators.chaos.report_recorder import ReportRecorder
 from autopilot.operators.chaos.status import ExperimentStatus
 from autopilot.operators.chaos.workers.injecting import Checking, Injecting
@@ -166,4 +166,6 @@ _INPUTS = (
     Input("endpointslices", KNOWN["endpointslices"], namespace="*", index=_service),
     Input("experiments", EXPERIMENTS, namespace="*", index=target_of),
     Input("running", EXPERIMENTS, namespace="*", index=is_active),
+    # The same selection as the output's: one cache for both.
+    Input("reports", REPORTS, f"{OPERATOR}={NAME}", namespace="*", index=report_key),
 )

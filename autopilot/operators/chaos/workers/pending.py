@@ -11,6 +11,7 @@ from autopilot.kube.kinds import KNOWN, NAMESPACES
 from autopilot.kube.marks import ABORT, ALLOW_FROM, CHAOS, OPT_OUT, RERUN
 from autopilot.operators.chaos import machine
 from autopilot.operators.chaos.conditions import Outcome
+from autopilot.operators.chaos.report_model import next_run
 from autopilot.operators.chaos.status import FRESH
 from autopilot.operators.chaos.workers.look import Look
 from autopilot.operators.chaos.workers.places import at_once, waits_for
@@ -82,7 +83,8 @@ class Pending:
         return f"{others} experiments run, and maxAtOnce is {most}" if others >= most else ""
 
     def _fresh(self, look: Look) -> dict[str, Any]:
-        run = look.status.run + 1
+        reports = look.inputs.reports.of((look.res.namespace, look.res.name))
+        run = next_run(look.status.run, reports)
         begin(look, run, look.now)
         self._crew.kept.pop(look.res.uid, None)
         return {
