@@ -52,19 +52,8 @@ class Mark:
 
     def render(self) -> str:
         """As the annotation's text."""
-        who = self.holder
-        return json.dumps(
-            {
-                "kind": who.kind,
-                "namespace": who.namespace,
-                "name": who.name,
-                "uid": who.uid,
-                "before": self.before,
-                "after": self.after,
-                "at": self.at,
-                "seen": self.seen,
-            }
-        )
+        counts = {"before": self.before, "after": self.after, "at": self.at, "seen": self.seen}
+        return json.dumps({**self.holder.body(), **counts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +77,7 @@ def read_mark(deployment: Body) -> Mark | None:
         return None
     try:
         said = json.loads(text)
-        holder = Holder(said["kind"], said["namespace"], said["name"], said["uid"])
+        holder = Holder.parse(said)
         before, after = int(said["before"]), int(said["after"])
         return Mark(holder, before, after, str(said.get("at", "")), int(said.get("seen", before)))
     except (ValueError, KeyError, TypeError):

@@ -50,6 +50,20 @@ class Holder:
         """For people."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
+    def body(self) -> Body:
+        """As marks say it."""
+        names = ("kind", "namespace", "name", "uid")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def parse(cls, said: Mapping[str, Any]) -> Holder:
+        """From a mark.
+
+        Raises:
+            KeyError, TypeError: It makes no sense.
+        """
+        return cls(*(_text(said[name]) for name in ("kind", "namespace", "name", "uid")))
+
     def succeeds(self, other: Holder) -> bool:
         """Whether it is the other, or was made anew under its name: its marks pass on."""
         return (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
@@ -113,14 +127,8 @@ class Overlay:
 
     def body(self) -> Body:
         """What the annotation says."""
-        who = self.holder
         said: Body = {
-            "owner": {
-                "kind": who.kind,
-                "namespace": who.namespace,
-                "name": who.name,
-                "uid": who.uid,
-            },
+            "owner": self.holder.body(),
             "action": self.action,
             "effect": self.effect,
             "target": self.target,
@@ -211,7 +219,6 @@ def parse(short: str, text: str) -> Overlay:
         ValueError, KeyError, TypeError, RecursionError: It makes no sense.
     """
     said = _mapping(json.loads(text))
-    who = _mapping(said["owner"])
     effect = said["effect"]
     if effect not in get_args(Effect):
         raise ValueError(f"the effect {effect!r} is neither hazard nor protection")
@@ -223,7 +230,7 @@ def parse(short: str, text: str) -> Overlay:
         raise ValueError("it restores fields that it doesn't hold")
     return Overlay(
         id=short,
-        holder=Holder(*(_text(who[name]) for name in ("kind", "namespace", "name", "uid"))),
+        holder=Holder.parse(_mapping(said["owner"])),
         action=_text(said["action"]),
         effect=effect,
         target=_text(said["target"]),
