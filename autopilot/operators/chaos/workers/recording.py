@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.errors import InvalidInput
 from autopilot.base.timestamps import parse_time
+from autopilot.kube.cache import CacheUnavailable
+from autopilot.operators.chaos import machine
 from autopilot.operators.chaos.report_model import (
     REPORTS,
     Cause,
@@ -59,8 +61,30 @@ async def resume(look: Look) -> None:
         stored = await look.inputs.reader.get(REPORTS, name, look.res.namespace)
         started = look.time("started_at") or look.now
         begin(look, status.run, started, None if stored is None else stored.thaw())
-    look.crew.recorder.phase(uid, PhaseEntry(look.res.phase, look.res.phase_since))
-    look.crew.recorder.note(uid, **findings(status))
+    look.crew.recorder.note(uid, phases=_entered(look), **findings(status))
+
+
+def _entered(look: Look) -> tuple[PhaseEntry, ...]:
+    """The phases of the run, by the status's own history, which no process takes with it."""
+    present = PhaseEntry(look.res.phase, look.res.phase_since)
+    started = look.time("started_at") or look.res.phase_since
+    try:
+        where = look.program.where
+        bodies = look.inputs.experiments.of((where.namespace, where.host))
+    except (InvalidInput, CacheUnavailable):
+        bodies = []
+    found = []
+    for body in bodies:
+        if str(body["metadata"].get("uid")) != look.res.uid:
+            continue
+        for one in (body.get("status") or {}).get("phaseHistory") or ():
+            phase, at = str(one.get("phase")), parse_time(one.get("at"))
+            # The wait for its turn is no part of the run.
+            if at is not None and at >= started and phase != machine.PENDING:
+                found.append(PhaseEntry(phase, at, str(one.get("message") or "")))
+    if not found or found[-1].phase != present.phase:
+        found.append(present)
+    return tuple(found)
 
 
 def findings(status: ExperimentStatus) -> dict[str, Any]:
