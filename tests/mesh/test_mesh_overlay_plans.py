@@ -318,6 +318,27 @@ def test_a_share_that_is_shed_is_sent_retry_after_beside_the_routes_own_headers(
     assert "answers that pass carry retry-after too" in step.summary
 
 
+@pytest.mark.parametrize("first", [(), (0,), (1,)], ids=["at once", "shed first", "callers first"])
+def test_a_shed_of_all_requests_spares_none_that_have_a_route_of_their_own(
+    first: tuple[int, ...],
+) -> None:
+    seen = world(routed({"name": "main", "route": [to("web")]}))
+    both = (Shed(WEB, share=50), shift(100, Where("web", callers=("cart",))))
+    if first:
+        (one,) = Istio().preview(owner(), [both[n] for n in first], seen, NOW)
+        seen = world({**one.after})
+    some, mine, rest, main = routes(seen, *both)
+    assert [each.get("match") for each in (some, mine, rest)] == [
+        [{"sourceLabels": {"app": "cart"}}],
+        [{"sourceLabels": {"app": "cart"}}],
+        None,
+    ]
+    assert some["route"] == mine["route"] == [to("web", 0), to("web-standby", 100)]
+    assert rest["route"] == main["route"] == [to("web")]
+    assert some["fault"] == rest["fault"]
+    assert "fault" not in mine
+
+
 def test_an_abort_by_grpc_status_says_what_other_callers_are_answered() -> None:
     seen = world(routed({"name": "main", "route": [to("web")]}))
     (step,) = planned(seen, Fault(WEB, abort_grpc="UNAVAILABLE", abort_percentage=5)).steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autopilot.mesh.actions import Shed, Shift, word_of
@@ -13,7 +13,7 @@ from autopilot.mesh.istio.readiness import ports_of
 from autopilot.mesh.istio.scope import Scope, ports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from autopilot.base.errors import AutopilotError
     from autopilot.mesh.actions import Overlaid, Where
@@ -88,6 +88,23 @@ class Aims:
             self.refused.append(
                 Unfeasible(f"{_two(same[0], aim)} on {aim.route} {aim.scope}".rstrip())
             )
+
+    def all_sheds(self) -> Iterator[Aim]:
+        """The sheds, each after those of its requests that have a route inserted for them.
+
+        Requests take the first route that fits: a shed of all would else pass those by.
+        """
+        for shed in self.sheds:
+            for group in self.scoped:
+                other = replace(shed, scope=replace(group[0].scope, headers=shed.scope.headers))
+                if (
+                    group[0].route.index == shed.route.index
+                    and shed.scope.covers(group[0].scope)
+                    and any(not aim.action.hazard for aim in group)
+                    and not any(_alike(other, each) for each in self.sheds)
+                ):
+                    yield other
+            yield shed
 
 
 def aims_of(draft: Draft, wants: Sequence[Wanted], world: World) -> Aims:

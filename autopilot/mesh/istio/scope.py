@@ -49,6 +49,11 @@ class Scope:
         """The scope that is left when headers don't matter."""
         return Scope(self.callers, self.port)
 
+    def covers(self, other: Scope) -> bool:
+        """Whether all requests of another scope are in this one, headers aside."""
+        known = bool(other.callers) and {*other.callers} <= {*self.callers}
+        return (not self.callers or known) and self.port in {None, other.port}
+
     def __str__(self) -> str:
         """For people."""
         parts = [f"from {' or '.join(self.callers)}"] if self.callers else []

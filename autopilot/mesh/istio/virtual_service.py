@@ -93,7 +93,7 @@ class Layers:
         for group in self._aims.scoped:
             if lasting := [aim for aim in group if not aim.action.hazard]:
                 self._insert(lasting, CALLERS, "protection")
-        for aim in self._aims.sheds:
+        for aim in self._aims.all_sheds():
             self._shed(aim)
         for aim in ordered:
             if aim.action.hazard:
@@ -105,7 +105,7 @@ class Layers:
     def _wanted(self) -> Still:
         routes: Path = path_of(ROUTES)
         places = {(aim.action.name, (*routes, aim.route.index)) for aim in self._aims.fields}
-        names = {self._name(aim, SHED) for aim in self._aims.sheds}
+        names = {self._name(aim, SHED) for aim in self._aims.all_sheds()}
         for aim in (aim for group in self._aims.scoped for aim in group):
             names.add(self._name(aim, HAZARD if aim.action.hazard else CALLERS))
         return Still(places, names)
@@ -157,7 +157,7 @@ class Layers:
         aims = sorted(aims, key=lambda each: _rank(each.action))
         name = self._name(first, role)
         route = draft.route(first.route.locator) or first.route
-        source, ahead = route.lasting, route.locator
+        source, ahead = route.lasting, self._ahead(first, route)
         if role == HAZARD:
             source, ahead = self._before(first, route)
         made = dict(source)
@@ -220,11 +220,26 @@ class Layers:
 
     def _before(self, aim: Aim, route: Route) -> tuple[Body, Locator]:
         """What requests of a scope get, hazards aside, and the route that they get it from."""
-        name = self._name(aim, CALLERS)
+        groups = [g[0] for g in self._aims.scoped if g[0].route.index == aim.route.index]
+        names = {self._name(g, CALLERS) for g in groups if g.scope.covers(aim.scope)}
         for made in routes_of(self._draft.body, ROUTES):
-            if is_inserted(made) and made["name"] == name:
-                return made, Locator(ROUTES, name)
+            if is_inserted(made) and made["name"] in names:
+                return made, Locator(ROUTES, made["name"])
         return route.lasting, route.locator
+
+    def _ahead(self, aim: Aim, route: Route) -> Locator:
+        """Before what a route for some requests goes: a shed of more, or the route itself."""
+        names = {
+            self._name(shed, SHED)
+            for shed in self._aims.sheds
+            if shed.route.index == aim.route.index
+            and shed.scope.covers(aim.scope)
+            and shed.scope.without_headers != aim.scope
+        }
+        for made in routes_of(self._draft.body, ROUTES):
+            if is_inserted(made) and made["name"] in names:
+                return Locator(ROUTES, made["name"])
+        return route.locator
 
     def _check_free(self, aim: Aim, route: Route, change: Change) -> None:
         """Make sure that nobody else has the field on the route that is copied.
