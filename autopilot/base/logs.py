@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _FIELDS = "autopilot_fields"
+_LONGEST = 400
+"""Characters of one field that a line for people has room for."""
 
 
 def fields(**values: Any) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: time, level, message, then `key=value`."""
+    """A line for people: time, level, message, then `key=value`; long values only begin."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render a record."""
@@ -56,6 +58,8 @@ class TextFormatter(logging.Formatter):
                 if isinstance(value, str)
                 else json.dumps(value, default=str, ensure_ascii=False)
             )
+            if len(text) > _LONGEST:
+                text = f"{text[:_LONGEST]}…"
             parts.append(f"{key}={text!r}" if " " in text else f"{key}={text}")
         if record.exc_info:
             parts.append("\n" + self.formatException(record.exc_info))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autopilot.base import durations
 from autopilot.rules.compile_signals import unit_of
-from autopilot.rules.expand import DEFAULT_GOOD, short_signals
-from autopilot.rules.model_signals import SignalSpec
+from autopilot.rules.expand import DEFAULT_GOOD, backoff, short_signals
+from autopilot.rules.model_signals import DEFAULT_WINDOW, SignalSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from autopilot.rules.compile_findings import Findings
     from autopilot.rules.model import FailoverShort, RuleSpec
     from autopilot.spec.positions import Path
@@ -59,6 +62,8 @@ def check_short(spec: RuleSpec, short: FailoverShort, findings: Findings) -> Rul
     if good and not good.reads:
         hint = "name a signal of the primary, like primary_errors < 1%"
         findings.wrong((*_BACK, "good"), "judges nothing", hint)
+    if good:
+        _fresh(spec, short, good.reads, findings)
     return spec.model_copy(
         update={
             "failover": short.model_copy(
@@ -70,6 +75,28 @@ def check_short(spec: RuleSpec, short: FailoverShort, findings: Findings) -> Rul
             )
         }
     )
+
+
+def _fresh(spec: RuleSpec, short: FailoverShort, reads: Iterable[str], findings: Findings) -> None:
+    """Refuse a trial that would be judged by what made the traffic leave."""
+    if short.return_.gate == "manual" and not short.return_.backoff:
+        return  # who opens it says that it is time
+    first = backoff(short.return_).first
+    brought = short_signals(spec, short)
+    for name in dict.fromkeys(reads):
+        signal = spec.signals.get(name)
+        if signal is None and name in brought:
+            signal = SignalSpec.model_validate(brought[name], by_alias=True, by_name=False)
+        if signal is None or not signal.builtin or signal.ago:
+            continue
+        window = signal.window or DEFAULT_WINDOW
+        if window > first:
+            findings.wrong(
+                (*_BACK, "backoff"),
+                f"a trial begins after {durations.render(first)}, and {name} looks back "
+                f"{durations.render(window)}: it would see the failure that it fled from",
+                f"begin with {durations.render(window)} or more, or give {name} a shorter window",
+            )
 
 
 def _trial(short: FailoverShort, findings: Findings) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base import durations
 from autopilot.rules.model_signals import DEFAULT_WINDOW
 from autopilot.rules.model_types import render_percent
+from autopilot.verdict.wait import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from autopilot.spec.positions import Path
 
 DEFAULT_GOOD = "primary_errors < 1%"
-DEFAULT_BACKOFF = "1m..30m"
+_FIRST, _LAST = timedelta(minutes=1), timedelta(minutes=30)
 
 _SHORT: Path = ("spec", "failover")
 _BACK: Path = (*_SHORT, "return")
@@ -54,11 +55,28 @@ def expand(spec: RuleSpec) -> dict[str, Any]:
     return {**data, "phases": _phases(short), **rest}
 
 
+def backoff(back: ReturnSpec) -> Wait:
+    """How long Standby lasts before a trial.
+
+    By default the primary's last answers are out of sight by then: signals that look further back
+    would judge the trial by what made the traffic leave.
+    """
+    first = max(_FIRST, window_of(back))
+    return back.backoff or Wait(first, max(_LAST, first))
+
+
+def window_of(back: ReturnSpec) -> timedelta:
+    """How far the short form's signals of the primary look back.
+
+    A trial's few requests are counted over all of a rung: a shorter window never sees enough.
+    """
+    return max(DEFAULT_WINDOW, back.dwell)
+
+
 def short_signals(spec: RuleSpec, short: FailoverShort) -> dict[str, Any]:
     """The signals that the short form brings, as on the wire."""
     primary = spec.target.service
-    # A trial's few requests are counted over all of a rung: a shorter window never sees enough.
-    window = durations.render(max(DEFAULT_WINDOW, short.return_.dwell))
+    window = durations.render(window_of(short.return_))
     alone = {"window": window, "backend": primary}
     return {
         "errors": {"builtin": "errorRate"},
@@ -119,7 +137,7 @@ def _to_trial(back: ReturnSpec) -> dict[str, Any]:
         # Whoever opens the gate has waited for what matters.
         wait = {"after": str(back.backoff)} if back.backoff else {}
         return {**way, **wait, "approve": True}
-    return {**way, "after": str(back.backoff) if back.backoff else DEFAULT_BACKOFF}
+    return {**way, "after": str(backoff(back))}
 
 
 def _blind(back: ReturnSpec) -> timedelta:

@@ -22,6 +22,10 @@ DECISION = "decision"
 """The message of the one log line of a decision."""
 
 
+STATUS = "status: "
+"""How a change of the author's own status fields begins, among the changes of a sync."""
+
+
 class Key(NamedTuple):
     """One resource.
 
@@ -92,7 +96,9 @@ class SyncRecord:
             before: The gist of this resource's last decision.
             dry_run: Whether the changes were only thought of.
         """
-        news = self.gist != before or (bool(self.changes) and not dry_run)
+        # A status that only counts on, with nothing said, is no news.
+        told = bool(self.message) or any(not each.startswith(STATUS) for each in self.changes)
+        news = self.gist != before or (bool(self.changes) and told and not dry_run)
         loud = logging.WARNING if self.error and self.reason != INPUT_MISSING else logging.INFO
         _log.log(
             loud if news else logging.DEBUG,

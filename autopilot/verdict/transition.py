@@ -225,4 +225,5 @@ def _hungry(transition: Transition, seen: Seen, when: Verdict) -> bool:
 
 def _span(seconds: float) -> str:
     """Rounded up to what people read: never `0s` while something is left."""
-    return durations.render(max(0.001, -(-seconds * 10 // 1) / 10 if seconds >= 1 else seconds))
+    grain = 1.0 if seconds >= 10 else 0.1 if seconds >= 1 else 0.001
+    return durations.render(max(0.001, math.ceil(seconds / grain - EPSILON) * grain))

@@ -177,7 +177,7 @@ def test_rules_that_only_move_between_phases_are_refused_for_ways_alone(
                     trial=st.sampled_from([[1, 10], "5%", ["1%", "99%"]]),
                     dwell=st.sampled_from(["10s", "5m"]),
                     good=st.sampled_from(["primary_errors < 1%", "primary_p99 < 1s || depth < 2"]),
-                    backoff=st.sampled_from(["1m", "1m..2h"]),
+                    backoff=st.sampled_from(["5m", "5m..2h"]),
                 ),
             ),
         },
