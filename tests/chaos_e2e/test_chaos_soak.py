@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chaos_cluster import EXPERIMENTS, VS, plain, until
+from chaos_cluster import EXPERIMENTS, VERDICTS, VS, plain, until
 
 from autopilot.sandbox.apiserver.faults import Fault
 
@@ -61,6 +61,18 @@ class Soak:
         self.started: list[str] = []
         self.edited: set[str] = set()
         self.controller: Controller | None = None
+        self.early: list[str] = []
+        cluster.server.store.on_change(self._look)
+
+    def _look(self, change: Any) -> None:
+        """No experiment is over, or gone, before its fault is."""
+        body = change.entry.body
+        if body.get("kind") != "Experiment":
+            return
+        name, phase = body["metadata"]["name"], (body.get("status") or {}).get("phase")
+        service = name.replace("soak", "service")
+        if (change.type == "DELETED" or phase in VERDICTS) and service in self.cluster.faulty():
+            self.early.append(f"{name} {change.type} in {phase}")
 
     async def run(self) -> None:
         """All events, one after the other, then peace until everything is over."""
@@ -187,6 +199,7 @@ async def test_whatever_happens_no_fault_is_left_and_nothing_of_anybodys_has_cha
     await soak.run()
     verdicts = Counter(cluster.phase(name) for name in soak.started)
     print(f"{dict(soak.done)}; {dict(verdicts)}")
+    assert soak.early == []
     assert cluster.faulty() == []
     assert cluster.marked() == []
     assert soak.changed() == []
