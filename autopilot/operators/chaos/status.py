@@ -118,6 +118,7 @@ class ExperimentStatus(Status):
 
 
 FRESH: dict[str, Any] = {
+    "started_at": None,
     "injected_at": None,
     "deadline": None,
     "ended_at": None,

@@ -53,6 +53,8 @@ class Checking:
     ) -> Result[Any]:
         """Poll, and go on when it has held for long enough."""
         look = Look(self._crew, res, inputs, ctx)
+        if (decided := look.decided()) is not None:
+            return decided
         await resume(look)
         if (outcome := look.interrupted()) is not None:
             return look.end(outcome)
@@ -77,7 +79,8 @@ class Checking:
             return look.stay(polls.wait(), status=status if polls.polled else None)
         return Result.to(
             machine.INJECTING,
-            status={"baseline": good, "watch": None, "last_poll": None, "unwatched": None},
+            # The last poll isn't counted up here: this may have to be said again.
+            status={"watch": None, "last_poll": None, "unwatched": None},
             reason=machine.INJECTING,
             message=f"the steady state held in {good} polls",
         )
@@ -128,6 +131,8 @@ class Injecting:
     ) -> Result[Any]:
         """Order the fault: its end stands in the status before it stands in the mesh."""
         look = Look(self._crew, res, inputs, ctx)
+        if (decided := look.decided()) is not None:
+            return decided
         await resume(look)
         if (outcome := look.interrupted()) is not None:
             return look.end(outcome)
@@ -147,7 +152,11 @@ class Injecting:
         result: Result[Any] = Result.to(
             machine.VERIFYING if verify else machine.RUNNING,
             actions=[fault(look, deadline)],
-            status={"injected_at": look.at(injected), "deadline": look.at(deadline)},
+            status={
+                "injected_at": look.at(injected),
+                "deadline": look.at(deadline),
+                "baseline": spec.baseline.samples,
+            },
             reason="Injected",
             message="the fault is in the mesh",
         )

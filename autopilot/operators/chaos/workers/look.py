@@ -164,6 +164,20 @@ class Look:
         used = (ABORT,) if ABORT in self.res.annotations else ()
         return result.beside(events=(note,), used=used, back=True)
 
+    def decided(self) -> Result[Any] | None:
+        """The end of a run whose verdict was made, on a way that wasn't finished.
+
+        What was decided is done, not judged anew: by now the fault may be gone. A removal that
+        failed is tried again where it is told of: in the recovery.
+        """
+        status = self.status
+        if status.verdict not in machine.VERDICTS:
+            return None
+        cause = status.cause
+        message = cause.message if cause is not None else ""
+        result: Result[Any] = Result.to(machine.RECOVERING, reason=status.verdict, message=message)
+        return result.beside(back=True)
+
     def interrupted(self) -> Outcome | None:
         """Why a run that goes on must end, whatever is seen of its conditions."""
         if ABORT in self.res.annotations:

@@ -49,6 +49,8 @@ class Pending:
     ) -> Result[Any]:
         """Begin a run, refuse it, or wait."""
         look = Look(self._crew, res, inputs, ctx)
+        if (decided := look.decided()) is not None:
+            return decided
         try:
             suspended = look.program.spec.suspend
         except InvalidInput as error:
@@ -83,8 +85,11 @@ class Pending:
         return f"{others} experiments run, and maxAtOnce is {most}" if others >= most else ""
 
     def _fresh(self, look: Look) -> dict[str, Any]:
-        reports = look.inputs.reports.of((look.res.namespace, look.res.name))
-        run = next_run(look.status.run, reports)
+        run = look.status.run
+        if not look.status.started_at:
+            # Else a process that was killed on its way out of this phase has counted it already.
+            reports = look.inputs.reports.of((look.res.namespace, look.res.name))
+            run = next_run(run, reports)
         begin(look, run, look.now)
         self._crew.kept.pop(look.res.uid, None)
         return {
@@ -118,7 +123,8 @@ class Over:
     ) -> Result[Any]:
         """Begin anew where that is asked for."""
         self._crew.forget(res.uid)
-        if RERUN not in res.annotations:
+        # Where the verdict is gone from the status, another run was decided on already.
+        if RERUN not in res.annotations and res.status.verdict is not None:
             # A late order to end what is over must not end the next run.
             late = [name for name in (ABORT,) if name in res.annotations]
             return Result[Any].stay(actions=(), after=IDLE).beside(used=late)

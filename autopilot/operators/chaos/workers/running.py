@@ -47,6 +47,8 @@ class Running:
     ) -> Result[Any]:
         """One look."""
         look = Look(self._crew, res, inputs, ctx)
+        if (decided := look.decided()) is not None:
+            return decided
         if (outcome := look.interrupted() or look.taken_away()) is not None:
             return look.end(outcome)
         # Whether the Report can be read must not decide when the fault ends.
