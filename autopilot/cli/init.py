@@ -17,7 +17,7 @@ import click
     "--template",
     default="blank",
     show_default=True,
-    metavar="blank|canary|autoroute",
+    metavar="blank|canary|autoroute|chaos",
     help="What to start from.",
 )
 @click.option("--operator-name", default="", help="Left out, it is made from the kind.")
@@ -34,7 +34,8 @@ def init(  # noqa: PLR0913, PLR0917 -- one for each option
     """Scaffold an operator in DIR: a small Python package that is yours.
 
     Templates: `blank` has three phases to fill in; `canary` tries out new versions of a Deployment
-    step by step and rolls back; `autoroute` makes ingress routes for Deployments.
+    step by step and rolls back; `autoroute` makes ingress routes for Deployments; `chaos` injects
+    errors in front of a Service and watches whether another copes.
     """
     from autopilot.project.init import Wish
     from autopilot.project.init import init as scaffold

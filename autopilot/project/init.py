@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from autopilot.spec.project import OperatorSpec
 
-KINDS = {"canary": "Canary", "autoroute": "AutoRoute"}
+KINDS = {"canary": "Canary", "autoroute": "AutoRoute", "chaos": "Drill"}
 """The kind that a template is about, where none is asked for."""
 
 _COMMON = {

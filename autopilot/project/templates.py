@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SUFFIX = ".j2"
-TEMPLATES = ("blank", "canary", "autoroute")
+TEMPLATES = ("blank", "canary", "autoroute", "chaos")
 """By what they scaffold; each is a folder beside `common`."""
 
 

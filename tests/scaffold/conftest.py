@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KINDS = {"blank": "Note", "canary": "Canary", "autoroute": "AutoRoute"}
+KINDS = {"blank": "Note", "canary": "Canary", "autoroute": "AutoRoute", "chaos": "Drill"}
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,9 @@ def test_the_operators_name_is_made_from_the_kind(tmp_path: Path) -> None:
     assert Wish(tmp_path, kind="CanaryOperator").named_operator == "canary-operator"
 
 
-@pytest.mark.parametrize("template, kind", [("canary", "Canary"), ("autoroute", "AutoRoute")])
+@pytest.mark.parametrize(
+    "template, kind", [("canary", "Canary"), ("autoroute", "AutoRoute"), ("chaos", "Drill")]
+)
 def test_a_template_has_a_kind_of_its_own(tmp_path: Path, template: str, kind: str) -> None:
     assert Wish(tmp_path, template=template).named_kind == kind
 
