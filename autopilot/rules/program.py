@@ -6,12 +6,13 @@ virtual time, backtests and plans all run the same program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from autopilot.mesh.actions import Overlaid, Where
     from autopilot.telemetry.query import BoundQuery
     from autopilot.verdict.cel import Condition
