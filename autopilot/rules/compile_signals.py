@@ -13,7 +13,6 @@ from autopilot.spec.problems import did_you_mean
 from autopilot.telemetry.queries import ArgumentError
 from autopilot.telemetry.service_builtins import (
     UNITS,
-    Measure,
     alert_query,
     rule_query,
     service_query,
@@ -25,7 +24,7 @@ from autopilot.verdict.units import Unit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autopilot.mesh.actions import Where
+    from autopilot.mesh.actions import Measure, Where
     from autopilot.rules.compile_findings import Findings
     from autopilot.rules.model import RuleSpec
     from autopilot.rules.model_signals import SignalSpec
