@@ -22,6 +22,7 @@ from chaos_kit import (
 )
 
 from autopilot.kube.kinds import KNOWN
+from autopilot.spec.guardrails import Guardrails
 
 Fly = Any
 
@@ -339,3 +340,112 @@ async def test_an_order_to_halt_removes_the_fault_and_begins_no_other(fly: Fly) 
         assert phase(f) == "Aborted"
         assert "removed from VirtualService shop/ratings by somebody else" in verdict(f)[1]
         assert phase(f, "two") == "Running"
+
+
+async def test_a_namespace_that_no_longer_opts_in_ends_the_run(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("10s")
+        f.apply(namespace(**{"autopilot.mesh/chaos": "disabled"}))
+        await f.advance("20s")
+        assert phase(f) == "Aborted"
+        assert "doesn't opt in" in verdict(f)[1]
+        assert faults(f) == []
+
+
+async def test_a_fault_that_somebody_changes_again_and_again_is_given_up(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        before = pristine(f.get("VirtualService", "ratings", "shop"))
+        f.apply(experiment(duration="3m"))
+        await f.advance("5s")
+        for _ in range(8):
+            live = f.get("VirtualService", "ratings", "shop").thaw()
+            for one in live["spec"]["http"]:
+                one.pop("fault", None)
+            f.apply({**live, "metadata": {"name": "ratings", "namespace": "shop"}})
+            await f.advance("4s")
+        await f.advance("30s")
+        assert phase(f) == "Aborted"
+        assert "again and again" in verdict(f)[1]
+        assert faults(f) == []
+        assert pristine(f.get("VirtualService", "ratings", "shop")) == before
+
+
+async def test_another_namespace_that_lets_it_in_is_experimented_on(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(
+            namespace("bank", **{"autopilot.mesh/allow-from": "shop"}),
+            service("loans", "bank"),
+            endpoints("loans", home="bank"),
+            route("loans", "bank"),
+        )
+        f.apply(experiment(target={"service": "loans", "namespace": "bank"}))
+        await f.advance("10s")
+        assert phase(f) == "Running"
+        assert len(faults(f)) == 1
+        await f.advance("60s")
+        assert (phase(f), faults(f)) == ("Succeeded", [])
+        assert reports(f) == ["ratings-down-1"]
+
+
+async def test_an_experiment_in_a_namespace_that_goes_leaves_no_fault_in_another(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(
+            namespace("bank", **{"autopilot.mesh/allow-from": "*"}),
+            service("loans", "bank"),
+            endpoints("loans", home="bank"),
+            route("loans", "bank"),
+        )
+        f.apply(experiment(target={"service": "loans", "namespace": "bank"}))
+        await f.advance("10s")
+        assert len(faults(f)) == 1
+        f.delete("Namespace", "shop", "")
+        f.delete("Experiment", "ratings-down", "shop")
+        await f.advance("40s")
+        assert f.get("Experiment", "ratings-down", "shop") is None
+        assert faults(f) == []
+
+
+async def test_experiments_that_are_over_do_not_count_as_off_their_initial_phase(
+    fly: Fly,
+) -> None:
+    async with fly(guardrails=Guardrails(max_off_initial=1)) as f:
+        world(f)
+        for name in ("one", "two"):
+            f.apply(experiment(name))
+            await f.advance("70s")
+            assert phase(f, name) == "Succeeded"
+
+
+async def test_a_service_that_a_rule_holds_is_not_fought_over(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("10s")
+        # Another kind of holder, by the mark on the object itself.
+        live = f.get("VirtualService", "ratings", "shop").thaw()
+        notes = {
+            key: text.replace('"Experiment"', '"Rule"')
+            for key, text in live["metadata"]["annotations"].items()
+        }
+        await f._kill()
+        f.delete("Experiment", "ratings-down", "shop")
+        store = f.server.store
+        store.merge(
+            "experiments.autopilot.mesh",
+            "ratings-down",
+            {"metadata": {"finalizers": None}},
+            "shop",
+        )
+        f.apply(
+            {**live, "metadata": {"name": "ratings", "namespace": "shop", "annotations": notes}}
+        )
+        f.apply(experiment("second"))
+        await f._start()
+        await f.advance("3s")
+        assert phase(f, "second") == "Error"
+        assert "Rule shop/ratings-down" in verdict(f, "second")[1]

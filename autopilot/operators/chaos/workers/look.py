@@ -52,6 +52,7 @@ class Kept:
         monotonic: When this process first saw the stage.
         before: How long the stage had lasted by then, in seconds.
         written: Monotonic time of the last write of the status.
+        asked: Monotonic time of the last look at whether the namespace opts in.
     """
 
     run: int
@@ -62,6 +63,7 @@ class Kept:
     monotonic: float = 0.0
     before: float = 0.0
     written: float = -WRITTEN_EVERY
+    asked: float = 0.0
 
 
 @dataclass(slots=True)

@@ -165,10 +165,15 @@ async def refusal(look: Look) -> Outcome | None:
         return _error(
             f"the namespace {where.namespace} is the system's: it is never experimented on"
         )
-    return await _not_permitted(look) or await _empty(look)
+    return await not_permitted(look) or await _empty(look)
 
 
-async def _not_permitted(look: Look) -> Outcome | None:
+async def not_permitted(look: Look) -> Outcome | None:
+    """Why the target's namespace doesn't let the experiment in; None where it does.
+
+    Raises:
+        Unreadable: The namespace can't be read.
+    """
     name, home = look.program.where.namespace, look.res.namespace
     found = await look.inputs.reader.get(NAMESPACES, name)
     if found is None or found.at("metadata.deletionTimestamp"):

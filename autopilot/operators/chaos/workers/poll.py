@@ -59,7 +59,8 @@ class Polls:
         if kept is not None and (kept.run, kept.stage) == (status.run, stage):
             return kept
         before = max(0.0, (look.now - self.since).total_seconds())
-        kept = Kept(status.run, stage, monotonic=look.crew.clock.monotonic(), before=before)
+        now = look.crew.clock.monotonic()
+        kept = Kept(status.run, stage, monotonic=now, before=before, asked=now)
         wire = status.watch or {}
         if wire.get("stage") == stage:
             kept.watch = Watch.from_wire(wire)

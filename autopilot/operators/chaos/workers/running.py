@@ -13,6 +13,7 @@ from autopilot.operators.chaos.evidence import gather, recent
 from autopilot.operators.chaos.workers.expecting import disappointed, expected, unsure
 from autopilot.operators.chaos.workers.injecting import fault, refused_by_mesh
 from autopilot.operators.chaos.workers.look import Look
+from autopilot.operators.chaos.workers.permitted import contested, withdrawn
 from autopilot.operators.chaos.workers.poll import RUN, Polls
 from autopilot.operators.chaos.workers.recording import resume
 from autopilot.runtime.inputs import Unreadable
@@ -71,7 +72,7 @@ class _Watching:
         look, polls = self._look, self._polls
         await polls.poll()
         expects = await self._expects()
-        outcome = self._outcome(expects)
+        outcome = self._outcome(expects) or contested(look) or await withdrawn(look, polls.kept)
         if outcome is not None:
             return self._end(outcome)
         self._carried()
