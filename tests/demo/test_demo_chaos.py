@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +16,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = [pytest.mark.envoy, pytest.mark.timeout(240)]
 
-@pytest.mark.envoy
-@pytest.mark.timeout(240)
+
 def test_the_chaos_demo_ends_as_it_should_and_leaves_a_record_and_its_reports(
     tmp_path: Path,
 ) -> None:
@@ -59,3 +62,30 @@ def test_the_chaos_demo_ends_as_it_should_and_leaves_a_record_and_its_reports(
         assert "<svg" in page.read_text()
         assert str(page) in demo.stdout
     assert "faults left: 0" in demo.stdout
+
+
+def test_without_its_controller_it_fails_soon_and_says_what_is_left(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "autopilot", "demo", "chaos"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        said, controller = "", None
+        while "the fault is in the mesh" not in said or controller is None:
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
+            controller = re.search(r"only chaos, pid (\d+)", said)
+        os.kill(int(controller.group(1)), signal.SIGKILL)
+        rest, _ = demo.communicate(timeout=60)
+        assert demo.returncode == 1, said + rest
+    assert "ended with code -9" in rest
+    assert "Traceback" not in rest
+    assert re.search(r"✗ faults left: [1-9]", rest), rest
+    assert list(tmp_path.iterdir()) == []
+    assert time.monotonic() - began < 50, "it waited for what couldn't come"

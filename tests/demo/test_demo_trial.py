@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from autopilot.sandbox.demo import bookshop
-from autopilot.sandbox.demo.chaos import lasted
+from autopilot.sandbox.demo.chaos_story import lasted
 from autopilot.sandbox.demo.record import Check, Mark
 from autopilot.sandbox.demo.trial import UNFINISHED, TrialRecord, summary
 from autopilot.sandbox.load.stats import Record

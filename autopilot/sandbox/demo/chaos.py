@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -14,31 +13,23 @@ import yaml
 from autopilot.kube.kinds import CUSTOM_RESOURCE_DEFINITIONS, KNOWN, NAMESPACES
 from autopilot.kube.marks import OVERLAID
 from autopilot.sandbox.demo import bookshop, curves, evidence, measured, shop, trial
-from autopilot.sandbox.demo.chaos_flight import TrialFlight, Watch
+from autopilot.sandbox.demo.chaos_flight import Watch
+from autopilot.sandbox.demo.chaos_story import Story
 from autopilot.sandbox.demo.manifests import NAMESPACE
 from autopilot.sandbox.demo.operator import Verb, command, follow
 from autopilot.sandbox.demo.record import Check
 from autopilot.sandbox.demo.stage import Demo
-from autopilot.sandbox.demo.trial import TrialRecord
 from autopilot.sandbox.load.generator import LoadGenerator, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from autopilot.kube.client import Body, KubeClient
     from autopilot.sandbox.demo.operator import Line
     from autopilot.sandbox.demo.show import Show
     from autopilot.sandbox.demo.stage import Stage
+    from autopilot.sandbox.demo.trial import TrialRecord
 
 RATE = 40.0
 """Requests a second to each of the two entrances."""
-
-_SOON = 12.0
-"""Seconds that a fault may be on which the page doesn't survive."""
-_LAG = 0.5
-"""Seconds by which a change may be seen later than it was made."""
-_DURATION = 15.0
-"""Seconds of the experiment on ratings, see its YAML."""
 
 
 class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
@@ -55,7 +46,7 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         super().__init__(show)
         self._reports = reports
         self._pages: list[Path] = []
-        self._flight: TrialFlight | None = None
+        self._story: Story | None = None
         self._checks: list[Check] = []
         self._carried: evidence.Carried = Counter()
         self._left: list[str] = []
@@ -81,11 +72,17 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
             log=stage.home / "controller.log",
         )
         stage.stack.push_async_callback(controller.stop)
-        await self._take_off(stage, controller, (page, checkout))
-        watch = Watch(self.observer, state.envoy_admin_url, self.show, self.clock, controller.check)
-        flights = await self._fly_all(stage, watch, page, checkout)
-        await self._gather(stage, flights)
-        return flights
+        story = self._story = Story(
+            stage,
+            Watch(self.observer, state.envoy_admin_url, self.show, self.clock, controller.check),
+            page=page,
+            checkout=checkout,
+            apply=lambda text: self._apply_experiment(client, text),
+        )
+        await self._take_off(stage, controller, story, (page, checkout))
+        await story.tell()
+        await self._gather(stage, story.flights)
+        return story.flights
 
     # -- the set-up ---------------------------------------------------------------------------
 
@@ -100,7 +97,7 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         self.show.fact("shop", "productpage → reviews v4 → ratings; checkout → payments")
 
     async def _take_off(
-        self, stage: Stage, controller: Verb, loads: tuple[LoadGenerator, ...]
+        self, stage: Stage, controller: Verb, story: Story, loads: tuple[LoadGenerator, ...]
     ) -> None:
         """Pods, load, controller, rule; wait until the rule is at work and there is telemetry."""
         client, show = stage.client, self.show
@@ -118,7 +115,7 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
 
         def at_work() -> bool:
             controller.check()
-            return self._normal()
+            return story.normal()
 
         await self.observer.until(at_work, what="the rule to be at work")
         async with asyncio.timeout(30):
@@ -131,92 +128,12 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         ]
         return all(int(status.get("availableReplicas") or 0) == 1 for status in found)
 
-    def _normal(self) -> bool:
-        status = self.observer.get("Rule", bookshop.RULE).get("status", {})
-        return bool(status.get("phase") == "Normal")
-
     def _heard(self, line: Line) -> None:
-        if self._flight is not None and line.get("msg") == "decision":
-            self._flight.decided(line)
+        if self._story is not None:
+            self._story.heard(line)
 
-    # -- the flights --------------------------------------------------------------------------
-
-    async def _fly_all(
-        self, stage: Stage, watch: Watch, page: LoadGenerator, checkout: LoadGenerator
-    ) -> list[TrialRecord]:
-        client, show = stage.client, self.show
-        fails = TrialRecord(
-            "ratings abort all; reviews v4 passes the failure on", bookshop.RATINGS_DOWN, "Failed"
-        )
-        copes = TrialRecord(
-            "the same experiment again; reviews v3 copes", bookshop.RATINGS_DOWN, "Succeeded"
-        )
-        reacts = TrialRecord(
-            "payments slow for checkout's primary; its rule has to react",
-            bookshop.PAYMENTS_SLOW,
-            "Succeeded",
-        )
-        kubeconfig = ("--kubeconfig", str(stage.box.kubeconfig))
-
-        async def nothing() -> None:
-            """There is nothing to wait for."""
-
-        async def again() -> None:
-            rerun = ("experiment", "rerun", bookshop.RATINGS_DOWN, "-n", NAMESPACE)
-            await command(*rerun, *kubeconfig)
-            show.event(0.0, f"autopilot experiment rerun {bookshop.RATINGS_DOWN}", style="yellow")
-
-        async def returned() -> None:
-            await self.observer.until(self._normal, what="checkout's return", timeout=40)
-
-        async def apply(text: str) -> None:
-            await self.apply_new(client, bookshop.EXPERIMENTS, yaml.safe_load(text))
-
-        show.flight(1, fails.name)
-        show.quote(bookshop.RATINGS_YAML)
-        flight = TrialFlight(fails, "ratings", watch, page)
-        await self._fly_one(flight, flight.fly(lambda: apply(bookshop.RATINGS_YAML), nothing))
-        lasted(fails, at_most=_SOON)
-
-        await _apply(client, bookshop.reviews_route("v3"))
-        await self._clean(stage)
-        show.flight(2, copes.name)
-        flight = TrialFlight(copes, "ratings", watch, page)
-        await self._fly_one(flight, flight.fly(again, nothing))
-        lasted(copes, at_least=_DURATION)
-
-        show.flight(3, reacts.name)
-        show.quote(bookshop.PAYMENTS_YAML)
-        flight = TrialFlight(reacts, "payments", watch, checkout)
-        await self._fly_one(flight, flight.fly(lambda: apply(bookshop.PAYMENTS_YAML), returned))
-        went = [mark.what for mark in reacts.others]
-        text = f"the rule {bookshop.RULE} went {' → '.join(map(str, went)) or 'nowhere'}"
-        reacts.checks.append(Check(text, held="Standby" in went and went[-1] == "Normal"))
-        reacts.checks.append(self._expected(bookshop.PAYMENTS_SLOW))
-        return [fails, copes, reacts]
-
-    def _expected(self, experiment: str) -> Check:
-        """What the experiment itself says of the reaction."""
-        status = self.observer.get("Experiment", experiment).get("status") or {}
-        told = [
-            f"{one['what']}: {one['after']:.1f} s"
-            for one in status.get("expects") or ()
-            if one.get("met")
-        ]
-        return Check(f"the experiment saw {', '.join(told) or 'no reaction'}", held=len(told) == 1)
-
-    async def _fly_one(self, flight: TrialFlight, flying: Coroutine[None, None, None]) -> None:
-        self._flight = flight
-        try:
-            await flying
-        finally:
-            self._flight = None
-
-    async def _clean(self, stage: Stage) -> None:
-        """Wait until nothing of the last flight is in the page's success rate."""
-        async with asyncio.timeout(30):
-            while not await measured.flawless(stage.box.state.prometheus_url, "productpage"):
-                await self.clock.sleep(0.1)
+    async def _apply_experiment(self, client: KubeClient, text: str) -> None:
+        await self.apply_new(client, bookshop.EXPERIMENTS, yaml.safe_load(text))
 
     # -- what came of it ----------------------------------------------------------------------
 
@@ -266,6 +183,9 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
         show.phases([flight for flight in flights if flight.phases])
         for number, flight in enumerate(flights, start=1):
             show.flight(number, flight.name)
+            if not flight.seconds:
+                show.verdict(False, "not flown")
+                continue
             show.plot(curves.answers(flight.requests, flight.began, flight.seconds), flight.seconds)
             show.verdict(flight.as_expected, f"{flight.outcome}: {trial.summary(flight)}")
             show.checks(flight.checks)
@@ -284,12 +204,3 @@ class ChaosDemo(Demo[list["Body"], "TrialRecord"]):
 async def _apply(client: KubeClient, body: Body) -> None:
     kind = next(kind for kind in KNOWN.values() if kind.matches(body))
     await client.apply(kind, body, manager="kubectl")
-
-
-def lasted(flight: TrialRecord, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
-    """Add a check of how long the fault was on."""
-    lasted = flight.fault_seconds
-    within = lasted is not None and at_least - _LAG <= lasted <= at_most
-    limit = f"at most {at_most:.0f} s" if at_most < math.inf else f"its full {at_least:.0f} s"
-    told = "never" if lasted is None else f"{lasted:.1f} s"
-    flight.checks.append(Check(f"the fault was on for {told}: {limit}", held=within))

@@ -70,13 +70,15 @@ class TrialFlight:
         return self._watch.clock.monotonic() - self.record.began
 
     async def fly(
-        self, start: Callable[[], Awaitable[object]], then: Callable[[], Awaitable[object]]
+        self,
+        start: Callable[[], Awaitable[None]],
+        then: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Start the experiment and see it through.
 
         Args:
             start: Starts it.
-            then: What is waited for after its verdict, as a part of the flight.
+            then: What is waited for after its verdict, as a part of the flight; None for nothing.
         """
         watch, record = self._watch, self.record
         record.began = watch.clock.monotonic()
@@ -90,7 +92,8 @@ class TrialFlight:
                 self._over, what=f"the end of {record.experiment}", timeout=_PATIENCE
             )
             left = await evidence.read_faulty_routes(watch.admin_url)
-            await then()
+            if then is not None:
+                await then()
         except (TerminalError, RetryLater) as error:
             watch.show.event(self.at, str(error), style="bold red")
             record.checks.append(Check(str(error), held=False))
