@@ -6,9 +6,9 @@ import click
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["rule", "rule-test"]))
+@click.argument("kind", type=click.Choice(["rule", "rule-test", "experiment"]))
 def schema(kind: str) -> None:
-    """Print the JSON Schema of a Rule, or of a rule's tests, for an editor.
+    """Print the JSON Schema of a Rule, of a rule's tests, or of an Experiment, for an editor.
 
     \b
     autopilot schema rule > rule.schema.json
@@ -16,6 +16,8 @@ def schema(kind: str) -> None:
     # yaml-language-server: $schema=rule.schema.json
     """  # noqa: D301 -- click wants the backspace itself
     from autopilot.cli.structured import echo
+    from autopilot.operators.chaos.schema import experiment_schema
     from autopilot.rules.schema import rule_schema, rule_test_schema
 
-    echo(rule_schema() if kind == "rule" else rule_test_schema(), "json")
+    made = {"rule": rule_schema, "rule-test": rule_test_schema, "experiment": experiment_schema}
+    echo(made[kind](), "json")

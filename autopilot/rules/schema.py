@@ -1,17 +1,12 @@
-"""JSON Schemas for editors: completion, and most mistakes underlined while one types."""
+"""JSON Schemas of rules and of their tests, for editors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autopilot.rules.model import RuleDocument
 from autopilot.rules.testfile import RuleTestFile
-from autopilot.spec.schema import PlainGenerator
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+from autopilot.spec.editor import DIALECT, editor_schema
 
 __all__ = ["DIALECT", "editor_schema", "rule_schema", "rule_test_schema"]
 
@@ -24,40 +19,3 @@ def rule_schema() -> dict[str, Any]:
 def rule_test_schema() -> dict[str, Any]:
     """The JSON Schema of a file of tests."""
     return editor_schema(RuleTestFile, "Tests of rules")
-
-
-def editor_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
-    """The JSON Schema of what a person writes, in camelCase, with descriptions.
-
-    Args:
-        model: Of a whole file or document.
-        title: For editors.
-    """
-    raw = model.model_json_schema(by_alias=True, schema_generator=PlainGenerator)
-    return {"$schema": DIALECT, "title": title, **_tidy(raw, names=False)}
-
-
-def _tidy(schema: dict[str, Any], *, names: bool) -> dict[str, Any]:
-    """Without what only Kubernetes or Python reads.
-
-    Args:
-        schema: A schema, or a map of schemas by name.
-        names: Whether it is such a map, whose keys are fields.
-    """
-    result = {}
-    for key, value in schema.items():
-        if not names and (key == "title" or key.startswith("x-kubernetes-")):
-            continue
-        if not names and key == "default" and value is None:
-            continue
-        inside = not names and key in {"properties", "$defs"}
-        result[key] = _tidied(value, names=inside)
-    return result
-
-
-def _tidied(value: Any, *, names: bool) -> Any:
-    if isinstance(value, dict):
-        return _tidy(value, names=names)
-    if isinstance(value, list):
-        return [_tidied(one, names=False) for one in value]
-    return value

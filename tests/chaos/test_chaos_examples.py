@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autopilot.operators.chaos.check_files import checked
+from autopilot.operators.chaos.schema import experiment_schema
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "chaos"
@@ -43,3 +45,11 @@ def test_the_documentation_names_every_field_and_phase() -> None:
         assert f"`{info.alias or name}" in text, name
     for phase in machine.WAYS:
         assert f"| {phase} |" in text, phase
+
+
+def test_an_editors_schema_knows_every_field_of_the_examples_and_no_other() -> None:
+    schema = experiment_schema()
+    spec = schema["$defs"]["ExperimentSpec"]
+    assert spec["additionalProperties"] is False
+    for path in FILES:
+        assert {*yaml.safe_load(path.read_text())["spec"]} <= {*spec["properties"]}
