@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from chaos_kit import (
 )
 
 from autopilot.kube.kinds import KNOWN
-from autopilot.spec.guardrails import Guardrails
+from autopilot.spec.guardrails import Guardrails, MaxTransitions
 
 Fly = Any
 
@@ -449,3 +450,22 @@ async def test_a_service_that_a_rule_holds_is_not_fought_over(fly: Fly) -> None:
         await f.advance("3s")
         assert phase(f, "second") == "Error"
         assert "Rule shop/ratings-down" in verdict(f, "second")[1]
+
+
+async def test_the_installations_transitions_bound_how_often_it_is_injected(fly: Fly) -> None:
+    rails = Guardrails(max_transitions=MaxTransitions(count=3, per=timedelta(hours=1)))
+    async with fly(guardrails=rails) as f:
+        world(f)
+        f.samples.set("aborted-rate", 0.5)
+        f.apply(experiment(effect={"verify": True}))
+        await f.advance("30s")
+        assert phase(f) == "Running"
+        await f.advance("40s")
+        f.samples.set("aborted-rate", 0.0)
+        await f.advance("5s")
+        assert phase(f) == "Succeeded"
+        f.apply(annotated(rerun="again"))
+        await f.advance("30s")
+        assert phase(f) == "Pending"
+        assert f.resource("ratings-down", "shop").reason == "MaxTransitions"
+        assert faults(f) == []

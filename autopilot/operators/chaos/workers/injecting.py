@@ -77,13 +77,15 @@ class Checking:
         if good < spec.baseline.samples:
             status = {"baseline": good, **polls.status(always=polls.polled)}
             return look.stay(polls.wait(), status=status if polls.polled else None)
-        return Result.to(
+        begins: Result[Any] = Result.to(
             machine.INJECTING,
             # The last poll isn't counted up here: this may have to be said again.
             status={"watch": None, "last_poll": None, "unwatched": None},
             reason=machine.INJECTING,
             message=f"the steady state held in {good} polls",
         )
+        # No traffic is moved by it: guardrails judge the injection.
+        return begins.beside(back=True)
 
     @staticmethod
     def _judged(polls: Polls) -> Outcome | None:
@@ -108,12 +110,13 @@ class Checking:
     def _control(self, look: Look) -> Result[Any]:
         deadline = look.now + look.program.spec.duration
         self._crew.kept.pop(look.res.uid, None)
-        return Result.to(
+        begins: Result[Any] = Result.to(
             machine.RUNNING,
             status={"deadline": look.at(deadline), "watch": None, "last_poll": None},
             reason=machine.RUNNING,
             message="a control run: nothing is injected",
         )
+        return begins.beside(back=True)
 
 
 class Injecting:

@@ -39,6 +39,9 @@ BLIND = timedelta(seconds=30)
 """So long nobody may look, or three polls if that is longer, if a run is to succeed."""
 
 
+_MOST_KEPT = 10_000
+
+
 @dataclass(slots=True)
 class Kept:
     """What the process remembers of a run between two looks; a restart reads the status.
@@ -89,6 +92,12 @@ class Crew:
     claims: Claims
     kept: dict[str, Kept] = field(default_factory=dict)
     recorded: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, uid: str, kept: Kept) -> None:
+        """Remember a run; the oldest is forgotten where there are too many."""
+        self.kept[uid] = kept
+        if len(self.kept) > _MOST_KEPT:
+            self.forget(next(iter(self.kept)))
 
     def forget(self, uid: str) -> None:
         """A run is over, or its experiment is gone."""

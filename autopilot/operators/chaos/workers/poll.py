@@ -66,7 +66,7 @@ class Polls:
             kept.watch = Watch.from_wire(wire)
             kept.last = look.time("last_poll")
             kept.unwatched = status.unwatched or ""
-        look.crew.kept[look.res.uid] = kept
+        look.crew.keep(look.res.uid, kept)
         return kept
 
     async def poll(self) -> None:

@@ -133,12 +133,13 @@ class _Watching:
         effect = effect_of(look, evidence)
         if evidence.flags and not evidence.missing:
             self._found["effect"] = effect
-            return Result.to(
+            verified: Result[Any] = Result.to(
                 machine.RUNNING,
                 status={**self._found, **polls.status(always=True)},
                 reason="Verified",
                 message=effect["message"],
             )
+            return verified.beside(back=True)
         if polls.elapsed < look.program.spec.effect.within:
             return None
         self._found["effect"] = effect
