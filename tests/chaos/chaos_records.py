@@ -39,7 +39,14 @@ def run(**more: Any) -> RunRecord:
         "namespace": "shop",
         "uid": "u-1",
         "run": 1,
-        "spec": {"target": {"service": "ratings"}},
+        "spec": {
+            "target": {"service": "ratings"},
+            "from": ["reviews"],
+            "faults": [
+                {"abort": {"httpStatus": 500}},
+                {"delay": {"duration": "2s", "percentage": 5}},
+            ],
+        },
         "started": T0,
         **more,
     }

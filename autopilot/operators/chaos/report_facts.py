@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autopilot.base import durations
 from autopilot.verdict.units import Unit, render
@@ -134,16 +135,44 @@ def summary(one: ConditionRecord) -> Summary:
 def facts(record: RunRecord) -> list[tuple[str, str, str]]:
     """What matters most: a name, a value, and a remark, which may be empty."""
     found = [("took", lasted(record) or "still going on", f"from {when(record.started)}")]
+    if fault := injected(record):
+        found.insert(0, ("fault", fault, aimed(record)))
     effect, recovery = record.effect, record.recovery
     if effect is not None:
         share = f"{effect.faulted:.0f} of {effect.requests:.0f} requests"
-        found.append(("fault seen", share, effect.message or f"flag {effect.flag}"))
+        flag = f"flag {effect.flag} at the callers' proxies"
+        found.append(("fault seen by", share, flag if effect.flag else effect.message))
     if recovery is not None:
         found.append(("recovered in", took(recovery.seconds), recovery.message))
     if record.expects:
         met = sum(one.met is Verdict.TRUE for one in record.expects)
         found.append(("expectations met", f"{met} of {len(record.expects)}", ""))
     return found
+
+
+def injected(record: RunRecord) -> str:
+    """What was to be injected, by the spec; empty for a control run."""
+    found = []
+    for one in _maps(record.spec.get("faults")):
+        for name, given in one.items():
+            fault = given if isinstance(given, Mapping) else {}
+            share = str(fault.get("percentage", 100)).removesuffix("%").strip().removesuffix(".0")
+            answer = fault.get("httpStatus") or fault.get("grpcStatus")
+            what = f"delayed by {fault.get('duration')}" if name == "delay" else f"get {answer}"
+            found.append(f"{share} % {what}")
+    return ", ".join(found)
+
+
+def aimed(record: RunRecord) -> str:
+    """Whose requests the fault was for."""
+    target, callers = record.spec.get("target"), record.spec.get("from") or ()
+    service = target.get("service") if isinstance(target, Mapping) else None
+    of = ", ".join(map(str, [callers] if isinstance(callers, str) else callers))
+    return f"requests{f' of {of}' if of else ''} to {service}" if service else ""
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def when(at: datetime | None) -> str:

@@ -27,7 +27,7 @@ white-space:nowrap}
 .verdict{font-size:16px;padding:3px 12px;vertical-align:3px;margin-left:6px}
 .tag{font-size:12px;padding:1px 9px}
 .cause{margin:6px 0 0;font-size:16px;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;margin:14px 0}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:12px;margin:14px 0}
 dl>div{padding:12px 16px}
 dt{color:var(--soft);font-size:13px}
 dd{margin:0;font-size:19px;font-weight:600;font-variant-numeric:tabular-nums}
