@@ -15,7 +15,7 @@ from autopilot.rules import worker_view as view
 from autopilot.rules.cause import event
 from autopilot.rules.engine import Advanced, advance, wanted
 from autopilot.rules.state import State
-from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look
+from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look, paced
 from autopilot.rules.worker_observe import Observer
 from autopilot.rules.worker_read import read
 from autopilot.runtime.result import Note, Result
@@ -106,8 +106,10 @@ class _Look:
         elapsed = self._now - kept.at if kept and not started else None
         opened = self._opened(kept)
         moment = Moment(self._seen.readings, elapsed, opened, gap_of(program))
-        found = advance(program, state, moment, self._seen.why)
-        next_kept = Kept(found.held, self._now, None, shown=kept.shown if kept else None)
+        since = kept.since(res.phase, machine) if kept else None
+        found = paced(advance(program, state, moment, self._seen.why), since, self._now)
+        shown = kept.shown if kept else None
+        next_kept = Kept(found.held, self._now, None, shown=shown, entered=since)
         if found.entered is not None or found.climbed:
             next_kept.pending, next_kept.opened = found.state, opened
         else:
@@ -153,8 +155,10 @@ class _Look:
         """The phases to which a person has opened the way."""
         named = str(self._res.annotations.get(APPROVE) or "").strip()
         opened = frozenset({named}) if named else frozenset()
+        if kept is None:
+            return opened
         # One that was used up by a decision that couldn't be finished still counts for it.
-        return opened | kept.opened if kept and kept.pending else opened
+        return opened | kept.still_opened(self._res.phase, self._res.status.machine)
 
     def _used(self) -> tuple[str, ...]:
         return (APPROVE,) if APPROVE in self._res.annotations else ()
@@ -184,7 +188,9 @@ class _Look:
         matters = started or elsewhere or found.climbed or found.state.worth_keeping(stored)
         if not matters and view.knows_other(res.status, program, self._seen):
             matters = kept.shown is None or self._now - kept.shown >= SHOWN_EVERY
-            kept.shown = self._now if matters else kept.shown
+            # The first word, mostly that nothing is known yet, doesn't hold up the second.
+            if matters and res.status.signals:
+                kept.shown = self._now
         status: Mapping[str, Any] | None = None
         if matters:
             people = view.people(program, found.state, self._seen, found.message)

@@ -9,7 +9,7 @@ from autopilot.rules import worker_view as view
 from autopilot.rules.cause import event
 from autopilot.rules.engine import Advanced, advance
 from autopilot.rules.state import State
-from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look
+from autopilot.rules.worker_kept import SHOWN_EVERY, Kept, gap_of, next_look, paced
 from autopilot.runtime.result import Note, Result
 from autopilot.verdict.transition import Moment
 
@@ -63,7 +63,8 @@ class Observer:
         # Nobody is asked to approve what isn't done: a gate counts as opened, and Events say so.
         opened = frozenset(program.phases)
         moment = Moment(self._seen.readings, elapsed, opened, gap_of(program))
-        found = advance(program, state, moment, self._seen.why)
+        since = kept.since(phase, machine) if kept else None
+        found = paced(advance(program, state, moment, self._seen.why), since, self._monotonic)
         moved = found.entered is not None or found.climbed
         next_kept = Kept(
             found.held if moved else found.state,
@@ -71,6 +72,7 @@ class Observer:
             found.state if moved else None,
             observing=True,
             shown=kept.shown if kept else None,
+            entered=since,
         )
         return self._result(found, state, next_kept, begins=begins), next_kept
 
@@ -81,7 +83,9 @@ class Observer:
         matters = begins or found.entered is not None or found.state.worth_keeping(stored)
         if not matters and view.knows_other(res.status, program, self._seen):
             matters = kept.shown is None or self._monotonic - kept.shown >= SHOWN_EVERY
-            kept.shown = self._monotonic if matters else kept.shown
+            # The first word, mostly that nothing is known yet, doesn't hold up the second.
+            if matters and res.status.signals:
+                kept.shown = self._monotonic
         status = self._status(found, begins=begins) if matters else None
         events = [*self._events(found)]
         ending = program.on_delete
