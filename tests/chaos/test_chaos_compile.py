@@ -123,3 +123,9 @@ def test_a_percentage_may_be_less_than_one() -> None:
     assert program.fault is not None
     assert (program.fault.abort_grpc, program.fault.abort_percentage) == ("UNAVAILABLE", 0.1)
     assert program.share == 0.1
+
+
+def test_a_query_is_asked_as_often_as_its_condition_is_looked_at() -> None:
+    (one,) = compile_experiment(experiment(pollInterval="500ms")["spec"], "shop").conditions
+    assert one.query is not None
+    assert one.query.interval == 0.5

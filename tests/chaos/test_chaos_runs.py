@@ -58,3 +58,41 @@ async def test_an_experiment_that_is_coped_with_succeeds_after_its_full_length(f
         await f.advance("2s")
         assert phase(f) == "Succeeded"
         assert faults(f) == []
+
+
+async def test_polls_may_be_half_a_second_apart(fly: Fly) -> None:
+    async with fly(interval=0.5) as f:
+        world(f)
+        f.apply(experiment(pollInterval="500ms"))
+        await f.advance("5s")
+        f.samples.set("error-rate", 1.0)
+        await f.advance("1s")
+        assert phase(f) == "Failed"
+        report = f.resource("ratings-down-1", "shop", "Report")
+        assert len(report.at("spec.conditions.0.samples")) >= 10
+
+
+async def test_one_that_is_over_costs_no_call(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("2m")
+        assert phase(f) == "Succeeded"
+        count = len(f.server.requests)
+        await f.advance("30m")
+        made = [r for r in list(f.server.requests)[count:] if r.verb not in {"watch", "list"}]
+        assert made == []
+
+
+async def test_a_run_writes_its_status_no_more_often_than_every_few_seconds(fly: Fly) -> None:
+    async with fly(interval=0.5) as f:
+        world(f)
+        f.apply(experiment(pollInterval="500ms"))
+        await f.advance("5s")
+        before = _writes(f)
+        await f.advance("30s")
+        assert _writes(f) - before <= 2 * 30 / 5 + 2
+
+
+def _writes(f: Any) -> int:
+    return sum(r.verb in {"patch", "create"} and r.resource != "events" for r in f.server.requests)

@@ -101,7 +101,8 @@ def compile_experiment(raw: Mapping[str, Any], namespace: str) -> Program:
     conditions = []
     for index, one in enumerate(spec.failure_conditions):
         condition = condition_of(one, index, where, problems)
-        conditions += [condition] if condition is not None else []
+        if condition is not None:
+            conditions.append(_as_often(condition, spec.poll_interval))
     names = [one.name for one in conditions]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(_problem("failureConditions", f"two are named {name}"))
@@ -114,6 +115,14 @@ def compile_experiment(raw: Mapping[str, Any], namespace: str) -> Program:
     if problems:
         raise InvalidInput(problems)
     return Program(spec, dict(raw), fault, tuple(conditions), tuple(expects), where)
+
+
+def _as_often(condition: Condition, interval: timedelta) -> Condition:
+    """A condition whose query is asked as often as it is looked at."""
+    if condition.query is None:
+        return condition
+    query = replace(condition.query, interval=interval.total_seconds())
+    return replace(condition, query=query)
 
 
 def _shapes(error: ValidationError) -> list[Problem]:

@@ -20,6 +20,9 @@ FLAGS: dict[Literal["aborted", "delayed"], str] = {"aborted": "FI", "delayed": "
 SHORTEST, LONGEST = timedelta(seconds=2), timedelta(seconds=30)
 """Windows over which it is looked whether faults still come; whole runs are counted over longer."""
 
+_EVERY = 2.0
+"""Seconds between two questions, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -66,6 +69,7 @@ async def gather(inputs: Inputs, fault: Fault, window: timedelta) -> Evidence:
                     [(where.namespace, where.host)],
                     window=whole,
                     callers=where.callers,
+                    interval=_EVERY,
                 )
             )
             for kind in wanted
