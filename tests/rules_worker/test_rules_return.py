@@ -13,10 +13,12 @@ from worker_kit import (
     events,
     phase,
     route,
+    rule,
     short,
     status,
     weights,
     world,
+    writes,
 )
 
 from autopilot.kube.marks import APPROVE
@@ -118,6 +120,47 @@ async def test_a_manual_return_waits_for_a_person_and_uses_the_approval_up(fly: 
         await f.settle()
         assert phase(f) == "Trial"
         assert APPROVE not in (f.resource("failover", NS).thaw()["metadata"].get("annotations", {}))
+
+
+ACTS = [{"failover": {"to": "checkout-standby"}}]
+CHASE = [
+    {"name": "Normal", "initial": True, "transitions": [{"to": "Away", "when": "knob == 1"}]},
+    {"name": "Away", "actions": ACTS, "transitions": [{"to": "Gate", "when": "knob == 1"}]},
+    {"name": "Gate", "actions": ACTS, "transitions": [{"to": "Normal", "approve": True}]},
+]
+
+
+async def test_phases_that_chase_each_other_take_an_interval_each_and_one_approval_opens_one_gate(
+    fly: Fly,
+) -> None:
+    async with fly() as f:
+        world(f)
+        f.samples.set("knob", 1.0)
+        chase = rule(signals={"knob": {"query": "knob", "unit": "count"}}, phases=CHASE)
+        f.apply({**chase, "spec": {**chase["spec"], "interval": "5s"}})
+        await f.advance("30s")
+        assert phase(f) == "Gate"
+        opened = {**chase, "spec": {}}
+        opened["metadata"] = {**opened["metadata"], "annotations": {APPROVE: "Normal"}}
+        f.apply(opened)
+        await f.advance("1m")
+        assert phase(f) == "Gate"
+        history = [one["phase"] for one in status(f)["phaseHistory"]]
+        assert sorted(history) == ["Away", "Away", "Gate", "Gate", "Normal", "Normal"]
+        assert len(events(f, "ConditionMet")) <= 5
+
+
+async def test_phases_whose_ways_out_are_all_true_do_not_flood_the_mesh(fly: Fly) -> None:
+    loop = [CHASE[0], {**CHASE[1], "transitions": [{"to": "Normal", "when": "knob == 1"}]}]
+    async with fly() as f:
+        world(f)
+        f.samples.set("knob", 1.0)
+        f.apply(rule(signals={"knob": {"query": "knob", "unit": "count"}}, phases=loop))
+        await f.settle()
+        before = writes(f)
+        await f.advance("60s")
+        # Each of 12 intervals has one way there and back.
+        assert writes(f) - before <= 12 * 2 * 5
 
 
 async def test_a_restart_loses_no_phase_no_rung_and_no_failed_visit(fly: Fly) -> None:
