@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from autopilot.base.clock import SystemClock
@@ -83,19 +83,24 @@ async def asked(
     """The answers of the metrics server; none, and a note why, where none is named.
 
     A source that a resource names itself is never followed from here: whoever looks has other
-    rights than the controller, and its allow-list isn't known.
+    rights than the controller, and its allow-list isn't known. The named server is asked instead.
     """
-    own = sorted({str(query.source) for query in queries.values() if query.source})
+    refs = {query.source for query in queries.values() if query.source}
+    own = sorted(str(ref) for ref in refs if ref.url != access.metrics_server or ref.secret)
     if own:
         instead = access.metrics_server or "nobody"
-        reader.unknown["its own source"] = f"{', '.join(own)} isn't asked from here; {instead} is"
+        reader.unknown["its own source"] = (
+            f"{', '.join(own)} isn't asked from here; {instead} is, whose values may be others; "
+            "name it with --metrics-server to see what the controller sees"
+        )
     if not access.metrics_server:
         reader.unknown["signals"] = NO_METRICS
         return {}
     source = PrometheusSource(access.metrics_server)
     poller = Poller(source, SystemClock(), default_interval=PATIENCE, timeout=PATIENCE)
     try:
-        answers = await asyncio.gather(*(poller.read(each, "cli") for each in queries.values()))
+        here = [replace(query, source=None) for query in queries.values()]
+        answers = await asyncio.gather(*(poller.read(each, "cli") for each in here))
     finally:
         await poller.close()
         await source.close()

@@ -102,11 +102,16 @@ def _about(body: Body, why: tuple[str, ...]) -> About:
     )
 
 
+_GENERAL = ("not ready", "Stalled")
+
+
 def troubles(conditions: Any) -> Iterator[str]:
     """Conditions that say that something isn't as it should be: `Latched since … : why`.
 
-    `Ready` troubles when it is False; any other type when it is True, as kstatus has it.
+    `Ready` troubles when it is False; any other type when it is True, as kstatus has it. What
+    several say in the same words is said once, by the one that names it best.
     """
+    found: dict[str, str] = {}
     for each in conditions if isinstance(conditions, list) else ():
         if not isinstance(each, dict):
             continue
@@ -114,7 +119,10 @@ def troubles(conditions: Any) -> Iterator[str]:
         if status != ("False" if kind == "Ready" else "True"):
             continue
         said = str(each.get("message") or each.get("reason") or "")
-        yield f"{'not ready' if kind == 'Ready' else kind}: {said}".removesuffix(": ")
+        if said not in found or found[said] in _GENERAL:
+            found[said] = "not ready" if kind == "Ready" else kind
+    for said, kind in found.items():
+        yield f"{kind}: {said}".removesuffix(": ")
 
 
 def _would_be(kept: Any) -> str:

@@ -153,7 +153,11 @@ async def _apply(client: HttpKubeClient, kind: ResourceType, made: Body) -> Body
 
 async def _running(client: HttpKubeClient, hands: Hands) -> None:
     history = [{"phase": "Standby", "at": "2026-01-01T00:00:00Z", "message": "errors 7 % > 5 %"}]
-    conditions = [{"type": "Latched", "status": "True", "message": "6 transitions in 1h"}]
+    conditions = [
+        {"type": "Ready", "status": "False", "message": "6 transitions in 1h"},
+        {"type": "Stalled", "status": "True", "message": "6 transitions in 1h"},
+        {"type": "Latched", "status": "True", "message": "6 transitions in 1h"},
+    ]
     made = await _apply(
         client,
         RULES,
@@ -197,6 +201,7 @@ async def test_the_command_explains_a_rule(
         "no metrics server is named",
     ):
         assert said in done.out
+    assert done.out.count("6 transitions in 1h") == 1, "three conditions, one reason"
     found = json.loads(
         (
             await autopilot("explain", "rule/checkout-failover", *ends, "-o", "json", cwd=tmp_path)
@@ -216,6 +221,11 @@ async def test_a_source_that_a_rule_names_itself_is_not_followed_from_here(
     assert done.code == 0
     assert "http://127.0.0.1:9 isn't asked from here" in done.out
     assert "source down" not in done.out
+    # The server that is named is asked in its place: here it is none, and that is what is said.
+    there = {"METRICS_SERVER": "http://127.0.0.1:1"}
+    done = await autopilot("explain", "rule/checkout-failover", *ends, cwd=tmp_path, **there)
+    assert "http://127.0.0.1:1 is, whose values may be others" in done.out
+    assert "isn't read here" not in done.out
 
 
 async def test_a_rule_that_does_not_compile_says_why_and_what_it_holds(
