@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from autopilot.cli.page import Page
 from autopilot.operators.chaos import report_facts as say
-from autopilot.report.sparkline import Curve, columns, line, scale
 from autopilot.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -74,9 +73,5 @@ def _condition(page: Page, record: RunRecord, one: ConditionRecord) -> None:
     counts += f", {row.failing} failing" if row.failing else ""
     counts += f", {row.unknown} unknown" if row.unknown else ""
     page.fact("  fails when", row.fails, note=counts)
-    points = [(say.seconds(record, point.at), point.value) for point in one.points]
-    if any(value is not None for _, value in points):
-        curve = Curve(one.name, points, pick=min if one.operator.startswith("<") else max)
-        low, high = scale(curve)
-        drawn = line(columns(curve, say.span(record), _WIDTH), low, high)
+    if drawn := say.spark(record, one, _WIDTH):
         page.fact("  values", drawn, note=f"{row.lowest} … {row.highest}, last {row.last}")

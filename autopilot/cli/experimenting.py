@@ -106,6 +106,8 @@ async def begin(client: KubeClient, found: Found) -> tuple[Body, int]:
         InvalidInput: It is at work, or goes, or is suspended.
         ApiError: The API refuses.
     """
+    if found.program is not None and found.program.spec.suspend:
+        raise InvalidInput([found.document.problem(("spec", "suspend"), "nothing would begin")])
     wanted = {**found.document.value, "status": None}
     wanted = {key: value for key, value in wanted.items() if value is not None}
     wanted["apiVersion"], wanted["kind"] = EXPERIMENTS.api_version, EXPERIMENTS.kind

@@ -141,6 +141,11 @@ async def test_a_report_outlives_its_experiment_and_says_which_runs_there_are(sh
     assert (none.code, "there is no Report of Experiment shop/nobody" in none.err) == (1, True)
 
 
+async def test_what_is_suspended_is_not_run(shop: Shop) -> None:
+    done = await shop.autopilot("run", shop.write(experiment(suspend=True)))
+    assert (done.code, "spec.suspend: nothing would begin" in done.err) == (2, True)
+
+
 async def test_flags_of_waiting_need_wait(shop: Shop) -> None:
     file = shop.write(experiment())
     for flags in (["--timeout", "3s"], ["--leave"], ["-o", "json"], ["--report", "x.md"]):

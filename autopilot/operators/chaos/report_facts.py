@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base import durations
+from autopilot.report.sparkline import Curve, columns, line, scale
 from autopilot.verdict.units import Unit, render
 from autopilot.verdict.verdict import Verdict
 
@@ -130,6 +131,23 @@ def summary(one: ConditionRecord) -> Summary:
         highest=shown(one, max(known)) if known else "–",
         last=shown(one, last) if one.points else "–",
     )
+
+
+def spark(record: RunRecord, one: ConditionRecord, most: int) -> str:
+    """A condition's course as a line of blocks; empty where no value is known.
+
+    Args:
+        record: The run.
+        one: The condition.
+        most: Columns; fewer where there are fewer polls, so that polls stand side by side.
+    """
+    points = [(seconds(record, point.at), point.value) for point in one.points]
+    if all(value is None for _, value in points):
+        return ""
+    curve = Curve(one.name, points, pick=min if one.operator.startswith("<") else max)
+    low, high = scale(curve)
+    width = min(most, max(8, len(points)))
+    return line(columns(curve, max(points[-1][0], 1e-9), width), low, high)
 
 
 def facts(record: RunRecord) -> list[tuple[str, str, str]]:

@@ -7,12 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from autopilot.operators.chaos import report_facts as say
-from autopilot.report.sparkline import Curve, columns, line, scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from autopilot.operators.chaos.report_model import ConditionRecord, RunRecord
+    from autopilot.operators.chaos.report_model import RunRecord
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _WIDTH = 40
@@ -66,24 +65,15 @@ def _conditions(record: RunRecord) -> list[str]:
     lines = _section(
         "Failure conditions", ("Name", "Reads", "Fails when", "Polls", "Values", "Last"), rows
     )
+    drawn = [(one, say.spark(record, one, _WIDTH)) for one in record.conditions]
+    longest = max((len(_line(one.name)) for one, text in drawn if text), default=0)
     curves = [
-        f"{_line(one.name):<{_longest(record.conditions)}}  {_spark(record, one)}"
-        for one in record.conditions
-        if any(point.value is not None for point in one.points)
+        f"{_line(one.name):<{longest}}  {text}  "
+        f"{say.summary(one).lowest} … {say.summary(one).highest}"
+        for one, text in drawn
+        if text
     ]
     return lines + (["", *_fenced("\n".join(curves))] if curves else [])
-
-
-def _longest(conditions: Sequence[ConditionRecord]) -> int:
-    return max(len(_line(one.name)) for one in conditions)
-
-
-def _spark(record: RunRecord, one: ConditionRecord) -> str:
-    points = [(say.seconds(record, point.at), point.value) for point in one.points]
-    curve = Curve(one.name, points, pick=min if one.operator.startswith("<") else max)
-    low, high = scale(curve)
-    drawn = line(columns(curve, say.span(record), _WIDTH), low, high)
-    return f"{drawn}  {say.shown(one, low)} … {say.shown(one, high)}"
 
 
 def _section(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
