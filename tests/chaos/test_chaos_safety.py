@@ -155,9 +155,11 @@ async def test_somebodys_own_fault_is_put_back_where_it_may_be_displaced(fly: Fl
         world(f)
         theirs = {"delay": {"fixedDelay": "1s", "percentage": {"value": 5.0}}}
         f.apply(route(fault=theirs))
-        f.apply(experiment(takeOver=True))
-        await f.advance("2s")
+        f.samples.set("aborted-rate", 0.5)
+        f.apply(experiment(takeOver=True, effect={"verify": True}))
+        await f.advance("5s")
         assert "abort" in faults(f)[0]
+        # Afterwards requests carry the flag of the fault that was put back.
         await f.advance("70s")
         assert phase(f) == "Succeeded"
         assert faults(f) == [theirs]

@@ -96,7 +96,7 @@ class Pending:
             **FRESH,
             "run": run,
             "generation": look.res.generation,
-            "started_at": look.at(),
+            "started_at": look.status.started_at or look.at(),
             "report": f"{look.res.name}-{run}",
         }
 

@@ -109,6 +109,9 @@ class Recovering:
         except (InvalidInput, AssertionError):
             # The spec was changed since: what to look for isn't known any more.
             return _Calm(removed, "no object carries anything of the fault")
+        if _anothers(look):
+            message = "no object carries the fault; another's is there, so flags say nothing"
+            return _Calm(removed, message)
         elapsed = look.now - removed
         evidence = await gather(look.inputs, injected, recent(elapsed))
         if evidence.requests is None:
@@ -156,7 +159,12 @@ class Recovering:
             found["effect"] = calm.effect
         if status.injected_at:
             seconds = max(0.0, round(((calm.seen or removed) - ended).total_seconds(), 3))
-            found["recovery"] = {"seconds": seconds, "message": calm.message}
+            # Found by a process that got no further, it stays: each try would find another.
+            found["recovery"] = (
+                {"seconds": seconds, "message": calm.message}
+                if status.recovery is None
+                else status.recovery.model_dump()
+            )
             found["overlays"] = [
                 {**one.model_dump(exclude_none=True), "undone": one.undone or look.at(removed)}
                 for one in status.overlays
@@ -175,6 +183,17 @@ class Recovering:
             message=cause,
         )
         return result.beside(back=True)
+
+
+def _anothers(look: Look) -> bool:
+    """Whether an object that carried the fault has one of somebody else's."""
+    for one in look.status.overlays:
+        namespace, _, name = one.object.partition(" ")[2].partition("/")
+        for body in look.inputs.routes.of((namespace, name)):
+            routes = (body.get("spec") or {}).get("http") or ()
+            if any(isinstance(each, dict) and each.get("fault") for each in routes):
+                return True
+    return False
 
 
 def _within(look: Look) -> timedelta:
