@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autopilot.mesh.actions import Scale, Split
+    from autopilot.mesh.actions import Fault, Scale, Split, Where
     from autopilot.runtime.context import Context
     from autopilot.runtime.inputs import InputMissing, Inputs, Item, Listing
     from autopilot.runtime.resource import Resource
@@ -25,6 +25,7 @@ __all__ = [
     "Config",
     "Context",
     "Duration",
+    "Fault",
     "InputMissing",
     "Inputs",
     "Item",
@@ -38,6 +39,7 @@ __all__ = [
     "Split",
     "Status",
     "Verdict",
+    "Where",
     "__version__",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "Config": "autopilot.spec.model",
     "Context": "autopilot.runtime.context",
     "Duration": "autopilot.spec.types",
+    "Fault": "autopilot.mesh.actions",
     "InputMissing": "autopilot.runtime.inputs",
     "Inputs": "autopilot.runtime.inputs",
     "Item": "autopilot.runtime.inputs",
@@ -58,6 +61,7 @@ _HOMES = {
     "Split": "autopilot.mesh.actions",
     "Status": "autopilot.spec.model",
     "Verdict": "autopilot.verdict.verdict",
+    "Where": "autopilot.mesh.actions",
 }
 
 

@@ -55,8 +55,8 @@ def title(record: RunRecord) -> str:
 
 
 def verdict(record: RunRecord) -> str:
-    """The verdict, or that there is none yet."""
-    return record.verdict or "Running"
+    """The verdict, or that there is none: the run goes on, or its experiment was deleted."""
+    return record.verdict or "Unfinished"
 
 
 def span(record: RunRecord) -> float:
@@ -152,7 +152,7 @@ def spark(record: RunRecord, one: ConditionRecord, most: int) -> str:
 
 def facts(record: RunRecord) -> list[tuple[str, str, str]]:
     """What matters most: a name, a value, and a remark, which may be empty."""
-    found = [("took", lasted(record) or "still going on", f"from {when(record.started)}")]
+    found = [("took", lasted(record) or "no end yet", f"from {when(record.started)}")]
     if fault := injected(record):
         found.insert(0, ("fault", fault, aimed(record)))
     effect, recovery = record.effect, record.recovery
