@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autopilot.cli.cluster import looks_at_cluster
+from autopilot.cli.reaching import reaches_cluster
 from autopilot.cli.structured import output_option
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _CAUSE = 70
 @click.command("list")
 @click.option("-n", "--namespace", default="default", show_default=True, help="Their namespace.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Those of all namespaces.")
-@looks_at_cluster
+@reaches_cluster
 @output_option
 def list_(namespace: str, *, all_namespaces: bool, access: Access, output: str) -> None:
     """List experiments: phase, run, target, and why it stands where it does."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autopilot.cli.cluster import looks_at_cluster
 from autopilot.cli.experiment_run import Waiting, waits
+from autopilot.cli.reaching import reaches_cluster
 
 if TYPE_CHECKING:
     from autopilot.cli.cluster import Access
@@ -22,7 +22,7 @@ _NAMESPACE = click.option(
 @click.argument("name")
 @_NAMESPACE
 @click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the Report.")
-@looks_at_cluster
+@reaches_cluster
 def abort(name: str, namespace: str, reason: str, access: Access) -> None:
     """End the run of experiment NAME: its fault is removed, and the verdict is Aborted.
 
@@ -53,7 +53,7 @@ async def _abort(access: Access, namespace: str, name: str, reason: str) -> str:
 @click.argument("name")
 @_NAMESPACE
 @waits
-@looks_at_cluster
+@reaches_cluster
 def rerun(name: str, namespace: str, waiting: Waiting, access: Access) -> None:
     """Begin another run of experiment NAME, which is over; it gets a Report of its own.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autopilot.cli.cluster import looks_at_cluster
+from autopilot.cli.reaching import reaches_cluster
 from autopilot.cli.structured import output_option
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The installation's configuration, for its limits.",
 )
-@looks_at_cluster
+@reaches_cluster
 @output_option
 def plan(
     files: tuple[str, ...], namespace: str, config: Path | None, access: Access, output: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autopilot.cli.cluster import looks_at_cluster
+from autopilot.cli.reaching import reaches_cluster
 
 if TYPE_CHECKING:
     from autopilot.cli.cluster import Access
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it there: .html, .md or .json.",
 )
-@looks_at_cluster
+@reaches_cluster
 def report(  # noqa: PLR0913 -- one parameter for each flag
     *,
     name: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autopilot.cli.cluster import looks_at_cluster
+from autopilot.cli.reaching import reaches_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def _seconds(text: str | None) -> float | None:
     "-n", "--namespace", default="default", show_default=True, help="Where none is written."
 )
 @waits
-@looks_at_cluster
+@reaches_cluster
 def run(file: str, namespace: str, waiting: Waiting, access: Access) -> None:
     """Run the experiment in FILE (- for standard input); one that is over is run once more.
 
