@@ -196,6 +196,8 @@ class _Look:
             people = view.people(program, found.state, self._seen, found.message)
             status = {"machine": found.state.to_status(), "would_be": None, **people}
         events = []
+        if matters and view.knows_other(res.status, program, self._seen):
+            events += view.unanswered(self._seen)
         if found.climbed:
             events.append(Note("Normal", *event(found)))
         if started:

@@ -88,6 +88,8 @@ class Observer:
                 kept.shown = self._monotonic
         status = self._status(found, begins=begins) if matters else None
         events = [*self._events(found)]
+        if matters and view.knows_other(res.status, program, self._seen):
+            events += view.unanswered(self._seen)
         ending = program.on_delete
         if res.phase != program.initial:
             leaves: Result[Any] = Result.to(

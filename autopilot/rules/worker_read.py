@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.kube.cache import CacheUnavailable
 from autopilot.rules.program import Ready
 from autopilot.rules.readings import reading_of, why_unknown
-from autopilot.telemetry.sample import Sample
+from autopilot.telemetry.sample import Sample, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from autopilot.rules.program import Program, Signal
     from autopilot.runtime.inputs import Inputs
     from autopilot.verdict.transition import Reading
+
+_TROUBLE = (Why.SOURCE_DOWN, Why.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,14 @@ class Read:
         readings: By signal.
         why: Why signals aren't known, by name.
         at: When the data behind a signal was scraped, where that is told.
+        trouble: Signals that nobody can answer, and why: a source that is down, or refuses. Time
+            won't mend that, unlike too few requests.
     """
 
     readings: Mapping[str, Reading] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)
     at: Mapping[str, datetime] = field(default_factory=dict)
+    trouble: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read(program: Program, inputs: Inputs, now: datetime) -> Read:
@@ -90,6 +95,7 @@ def _read(
     readings: dict[str, Reading] = {}
     said: dict[str, str] = {}
     times: dict[str, datetime] = {}
+    trouble: dict[str, str] = {}
     for signal in signals:
         answer, at = found[signal.name], None
         if not isinstance(answer, Sample):
@@ -98,6 +104,8 @@ def _read(
         readings[signal.name] = reading
         if not reading.known:
             said[signal.name] = why.get(signal.name) or why_unknown(signal, answer)
+            if signal.name in why or (isinstance(answer, Sample) and answer.why in _TROUBLE):
+                trouble[signal.name] = said[signal.name]
         if reading.at is not None:
             times[signal.name] = datetime.fromtimestamp(reading.at, UTC)
-    return Read(readings, said, times)
+    return Read(readings, said, times, trouble)

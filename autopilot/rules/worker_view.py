@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.timestamps import render_time, stamp
 from autopilot.rules.engine import wanted
 from autopilot.rules.words import describe, filled, values
-from autopilot.runtime.result import Notice
+from autopilot.runtime.result import Note, Notice
 from autopilot.verdict.units import render
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autopilot.rules.state import State
     from autopilot.rules.status import RuleStatus
     from autopilot.rules.worker_read import Read
+
+UNANSWERED = "SignalsUnanswered"
 
 
 def signals(program: Program, read: Read) -> list[dict[str, Any]]:
@@ -66,6 +68,17 @@ def knows_other(status: RuleStatus, program: Program, read: Read) -> bool:
     """Whether other signals are known than the status says, or there are others at all."""
     stored = {one.name: bool(one.value) for one in status.signals}
     return stored != {name: read.readings[name].known for name in program.signals}
+
+
+def unanswered(read: Read) -> list[Note]:
+    """An Event of the signals that nobody can answer; none where all are only without data."""
+    if not read.trouble:
+        return []
+    grouped: dict[str, list[str]] = {}
+    for name, why in read.trouble.items():
+        grouped.setdefault(why, []).append(name)
+    said = "; ".join(f"{', '.join(names)}: {why}" for why, names in grouped.items())
+    return [Note("Warning", UNANSWERED, f"{said}; what reads that moves nothing until it is known")]
 
 
 def notices(found: Advanced, entered: str, read: Read, now: datetime) -> tuple[Notice, ...]:

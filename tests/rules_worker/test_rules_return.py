@@ -226,6 +226,10 @@ async def test_while_the_source_is_down_nothing_moves(fly: Fly) -> None:
         assert phase(f) in {"Standby", "Trial"}
         assert condition(f, "Ready")["status"] == "True"
         assert "source down" in status(f)["signals"][0]["why"]
+        told = events(f, "SignalsUnanswered")
+        assert told
+        assert "source down" in told[0]
+        assert "moves nothing" in told[0]
 
 
 async def test_a_source_that_is_down_from_the_start_takes_no_transition(fly: Fly) -> None:
@@ -236,3 +240,4 @@ async def test_a_source_that_is_down_from_the_start_takes_no_transition(fly: Fly
         await f.advance("10m")
         assert phase(f) == "Normal"
         assert weights(f) == {"checkout": 100}
+        assert len(events(f, "SignalsUnanswered")) == 1, "once, not at each look"

@@ -81,7 +81,9 @@ def _foreign(about: About, known: Known) -> Trip | None:
         allowed = "" if found is None else str(_annotations(found).get(ALLOW_FROM, ""))
         names = {each.strip() for each in allowed.split(",")}
         if not names & {about.home, "*"}:
-            why = "it isn't there, or can't be read" if found is None else f"it says {allowed!r}"
+            why = f"it says {allowed!r}" if allowed else "it has none"
+            if found is None:
+                why = "it isn't there, or can't be read"
             return Trip(
                 NOT_ALLOWED,
                 f"{about.home} may not act in the namespace {name}: annotate it with "
