@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chaos_cluster import EXPERIMENTS, PHASES, REPORTS, VS, until
 
+from autopilot.sandbox.apiserver.faults import Fault
+
 if TYPE_CHECKING:
     from chaos_cluster import Cluster, Controller
 
@@ -67,6 +69,38 @@ async def test_killed_in_each_phase_it_finishes_the_job(
     report = cluster.report("down-1")["spec"]
     assert report["verdict"] == verdict
     assert [entry["phase"] for entry in report["phases"]] == list(PHASES)
+
+
+@pytest.mark.slow
+async def test_killed_after_each_single_write_it_finishes_the_job(cluster: Cluster) -> None:
+    await cluster.open(["page", "ratings"])
+    cluster.start(cluster.experiment("down", "ratings", duration="10s"))
+    faults, lives = cluster.server.faults, 0
+    while not cluster.over("down"):
+        # The write is done; its answer comes when nobody is there any more.
+        struck = [
+            faults.add(Fault("latency-after", verb=verb, resource=resource, seconds=600))
+            for verb in ("create", "patch", "delete")
+            # A new process applies a Report once, whether anything differs or not.
+            for resource in (EXPERIMENTS, VS, *([REPORTS] if verb == "create" else []))
+        ]
+        controller = cluster.controller()
+        try:
+            await until(
+                lambda: any(map(faults.hits, struck)) or cluster.over("down"),  # noqa: B023
+                controller,
+                "a write",
+            )
+        finally:
+            await controller.kill()
+            for number in struck:
+                faults.remove(number)
+        lives += 1
+        assert lives < 70, "it doesn't get anywhere"
+    assert lives >= 8
+    assert cluster.phase("down") == "Succeeded"
+    clean(cluster)
+    assert cluster.report("down-1")["spec"]["verdict"] == "Succeeded"
 
 
 async def test_started_again_before_the_deadline_it_ends_as_if_nothing_had_been(

@@ -95,18 +95,19 @@ class Soak:
 
     def quiet(self) -> bool:
         """Whether no experiment goes on."""
-        return all(
-            (self.cluster.find(EXPERIMENTS, name) is None) or self.cluster.over(name)
-            for name in self.started
-        )
+        return not self._busy()
 
-    def _start_more(self) -> None:
-        """Keep a few more going than may run at once."""
-        busy = [
+    def _busy(self) -> list[str]:
+        """The experiments that go on, or wait."""
+        return [
             name
             for name in self.started
             if self.cluster.find(EXPERIMENTS, name) and not self.cluster.over(name)
         ]
+
+    def _start_more(self) -> None:
+        """Keep a few more going than may run at once."""
+        busy = self._busy()
         while self.left and len(busy) < AT_ONCE + 3:
             name = self.left.pop(0)
             self.cluster.start(self._experiment(name))
@@ -126,15 +127,15 @@ class Soak:
         return body
 
     async def _event(self) -> None:
-        kind = self.dice.choices(["kill", "delete", "api", "edit"], [5, 3, 9, 3])[0]
+        kind = self.dice.choices(["kill", "delete", "api", "edit"], [6, 2, 9, 3])[0]
         if kind == "kill":
             assert self.controller is not None
             await self.controller.kill()
             await asyncio.sleep(self.dice.choice([0.0, 0.0, 0.5, 3.0]))
             self.controller = self.cluster.controller()
         elif kind == "delete":
-            there = [name for name in self.started if self.cluster.find(EXPERIMENTS, name)]
-            if len(there) < 3:
+            there = self._busy()
+            if not there:
                 return
             name = self.dice.choice(there)
             self.cluster.server.store.delete(EXPERIMENTS, name, self.cluster.namespace)

@@ -159,16 +159,14 @@ class Recovering:
             found["effect"] = calm.effect
         if status.injected_at:
             seconds = max(0.0, round(((calm.seen or removed) - ended).total_seconds(), 3))
-            # Found by a process that got no further, it stays: each try would find another.
-            found["recovery"] = (
-                {"seconds": seconds, "message": calm.message}
-                if status.recovery is None
-                else status.recovery.model_dump()
-            )
+            found["recovery"] = {"seconds": seconds, "message": calm.message}
             found["overlays"] = [
                 {**one.model_dump(exclude_none=True), "undone": one.undone or look.at(removed)}
                 for one in status.overlays
             ]
+        if status.recovery is not None:
+            # Found by a process that got no further, it stays: each try would find another.
+            found = {}
         made = ExperimentStatus.model_validate({**status.model_dump(), **found})
         recorder = self._crew.recorder
         recorder.note(uid, **findings(made))
