@@ -33,7 +33,7 @@ class Access:
 _OPTIONS = (
     click.option("--kubeconfig", type=click.Path(path_type=Path), help="A kubeconfig file."),
     click.option("--context", help="A context of the kubeconfig; its current one by default."),
-    click.option("--sandbox", metavar="NAME", help="Look at a sandbox that is up."),
+    click.option("--sandbox", metavar="NAME", help="Instead: a sandbox that is up."),
     click.option(
         "--metrics-server",
         metavar="URL",
@@ -95,5 +95,7 @@ def sandboxed(
 
     state = find(sandbox)
     if state is None:
-        raise click.UsageError(f"no sandbox {sandbox!r} is up; autopilot sandbox up")
+        raise click.UsageError(
+            f"no sandbox {sandbox!r} is up; autopilot sandbox up --name {sandbox}"
+        )
     return state.kubeconfig, None

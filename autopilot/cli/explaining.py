@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autopilot.base.clock import SystemClock
 from autopilot.base.errors import InvalidInput, TerminalError
 from autopilot.base.timestamps import parse_time
+from autopilot.cli.absent import absent
 from autopilot.cli.cluster import NO_METRICS
 from autopilot.cli.inspecting import halted, kinds_of_ours
 from autopilot.cli.planning import fetch_rule, ready_endpoints
@@ -126,7 +127,7 @@ async def _other(client: KubeClient, kind: str, namespace: str, name: str) -> Bo
         each for each in kinds if kind in {each.kind.lower(), each.plural, each.qualified.lower()}
     ]
     if not found:
-        known = ", ".join(sorted(each.kind.lower() for each in kinds)) or "none"
+        known = ", ".join(sorted(each.kind.lower() for each in kinds)) or "none yet"
         why = "; ".join(f"{what}: {said}" for what, said in reader.unknown.items())
         raise TerminalError(
             f"no kind {kind!r} is worked on by autopilot here; there is {known}"
@@ -137,7 +138,7 @@ async def _other(client: KubeClient, kind: str, namespace: str, name: str) -> Bo
             return await client.get(each, name, namespace if each.namespaced else None)
         except NotFound:
             continue
-    raise TerminalError(f"there is no {found[0].kind} {namespace}/{name}")
+    raise TerminalError(await absent(client, found[0], namespace, name))
 
 
 async def _common(reader: Reader, body: Body) -> Told:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FLAGS = (
     click.option("--kubeconfig", type=click.Path(path_type=Path), help="A kubeconfig file."),
     click.option("--context", help="A context of the kubeconfig; its current one by default."),
-    click.option("--sandbox", metavar="NAME", help="Halt in a sandbox that is up."),
+    click.option("--sandbox", metavar="NAME", help="Instead: a sandbox that is up."),
 )
 
 
@@ -74,7 +74,7 @@ def halt(ctx: click.Context, /, **given: Any) -> None:
         _restore(given, name)
 
 
-@halt.command()
+@halt.command(short_help="What is halted, and all that is held.")
 @_reaches
 @output_option
 @click.pass_context
@@ -138,15 +138,14 @@ def _run(given: dict[str, Any], work: Callable[[Desk], Awaitable[Any]]) -> Any:
     import asyncio
 
     from autopilot.base.clock import SystemClock
+    from autopilot.cli.cluster import sandboxed
     from autopilot.kube.http import connect
     from autopilot.runtime.halting.desk import Desk
 
-    kubeconfig = str(given["kubeconfig"]) if given["kubeconfig"] else None
-    if given["sandbox"]:
-        kubeconfig = _sandbox(given)
+    kubeconfig, context = sandboxed(given["kubeconfig"], given["context"], given["sandbox"])
 
     async def connected() -> Any:
-        client = await connect(kubeconfig, given["context"], user_agent="autopilot-halt")
+        client = await connect(kubeconfig, context, user_agent="autopilot-halt")
         try:
             click.echo(f"context {client.context}, server {client.server}", err=True)
             return await work(Desk(client, SystemClock()))
@@ -154,17 +153,6 @@ def _run(given: dict[str, Any], work: Callable[[Desk], Awaitable[Any]]) -> Any:
             await client.close()
 
     return asyncio.run(connected())
-
-
-def _sandbox(given: dict[str, Any]) -> str:
-    from autopilot.sandbox.homes import find
-
-    if given["kubeconfig"] or given["context"]:
-        raise click.UsageError("--sandbox brings its own kubeconfig; leave the others out")
-    state = find(given["sandbox"])
-    if state is None:
-        raise click.UsageError(f"no sandbox {given['sandbox']!r} is up")
-    return str(state.kubeconfig)
 
 
 def _somebody() -> str:
@@ -194,15 +182,19 @@ def _tell(report: Report, given: dict[str, Any], held: str, *, removed: str = "r
         sys.exit(1)
 
 
+_SAID = {None: "whether operators are halted can't be told", False: "operators are not halted"}
+
+
 def _text(report: Report, now: datetime, held: str, removed: str) -> None:
-    click.echo(str(report.order) if report.order else "operators are not halted")
+    click.echo(str(report.order) if report.order else _SAID[report.halted])
     if report.removed:
         click.echo(f"{removed}:")
         _rows(report.removed, now)
     if report.hazards:
         click.echo("hazards in force:")
         _rows(report.hazards, now)
-    click.echo(f"{held}:" if report.holds else f"{held}: nothing")
+    nothing = "nothing that could be seen" if report.failed else "nothing"
+    click.echo(f"{held}:" if report.holds else f"{held}: {nothing}")
     _rows(report.holds, now)
     for note in report.notes:
         click.echo(f"note: {note}")
@@ -227,7 +219,7 @@ def _age(at: datetime | None, now: datetime) -> str:
 
 def _data(report: Report, now: datetime) -> dict[str, Any]:
     return {
-        "halted": report.order is not None,
+        "halted": report.halted,
         "order": _order(report.order),
         "removed": [_plain(hold, now) for hold in report.removed],
         "hazards": [_plain(hold, now) for hold in report.hazards],

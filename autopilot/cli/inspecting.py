@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.clock import SystemClock
 from autopilot.base.errors import TerminalError
+from autopilot.cli.absent import absent
 from autopilot.cli.reading import PATIENCE, Reader, asked
 from autopilot.kube.client import NotFound
 from autopilot.kube.http import connect
@@ -56,7 +57,8 @@ async def look(access: Access, namespace: str, name: str) -> Inspection:
         try:
             service = await client.get(KNOWN["services"], name, namespace)
         except NotFound:
-            raise TerminalError(f"there is no Service {namespace}/{name}") from None
+            said = await absent(client, KNOWN["services"], namespace, name)
+            raise TerminalError(said) from None
         reader = Reader(client)
         found = await _found(reader, access, service)
     finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopilot.base.clock import SystemClock
 from autopilot.base.errors import InvalidInput, Problem, TerminalError
+from autopilot.cli.absent import absent
 from autopilot.cli.reading import PATIENCE, Reader, asked
 from autopilot.kube.client import NotFound
 from autopilot.kube.http import connect
@@ -86,7 +87,7 @@ async def fetch_rule(client: KubeClient, namespace: str, name: str) -> Body:
         async with asyncio.timeout(PATIENCE):
             return await client.get(RULES, name, namespace)
     except NotFound:
-        raise TerminalError(f"there is no Rule {namespace}/{name}") from None
+        raise TerminalError(await absent(client, RULES, namespace, name)) from None
     except TimeoutError:
         raise TerminalError(f"{client.server}: no answer in {PATIENCE:g} s") from None
 

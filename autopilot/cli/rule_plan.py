@@ -50,8 +50,11 @@ def plan(
 
     scrape = _seconds(scrape_interval)
     path = Path(rule)
-    if path.suffix in {".yaml", ".yml"} or path.is_file():
+    if path.is_file() or (path.suffix in {".yaml", ".yml"} and not path.is_dir()):
         plans = asyncio.run(plan_file(access, namespace, from_file(path)))
+    elif path.is_dir() or not rule.startswith("rule/"):
+        what = "is a folder" if path.is_dir() else "is no file here"
+        raise click.UsageError(f"{rule} {what}; RULE is a file, or rule/NAME in the cluster")
     else:
         plans = [asyncio.run(plan_named(access, namespace, rule.removeprefix("rule/")))]
     if output == "text":

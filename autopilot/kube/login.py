@@ -128,7 +128,9 @@ class Login:
             async with asyncio.timeout(LOGIN_TIMEOUT):
                 context = await self._read(configuration)
         except ConfigException as error:
-            raise self._bad(str(error)) from error
+            missing = self._wanted and f"name {self._wanted} in " in str(error)
+            said = f"there is no context {self._wanted!r}" if missing else str(error)
+            raise self._bad(said) from error
         except TimeoutError as error:
             raise self._bad(f"its exec plugin took longer than {LOGIN_TIMEOUT:g} s") from error
         self._configuration = configuration

@@ -91,12 +91,13 @@ def rules_in(text: str, file: str, notes: list[Problem]) -> list[Document]:
 
 def checked(paths: Iterable[Path], stdin: str | None = None) -> Checked:
     """Check files and folders; and a text from standard input where one is given."""
-    found = Checked()
-    for path in paths:
+    found, files = Checked(), list(paths)
+    for path in files:
         found.file(path)
     if stdin is not None:
         found.text(stdin, "<stdin>")
     if not found.rules and not found.problems:
         hint = f"a rule begins with {_RULE.head}, kind: {KIND}"
-        found.problems.append(Problem("", 0, "", "no rule there", hint))
+        holder = str(files[0]) if len(files) == 1 else ""
+        found.problems.append(Problem(holder, 0, "", "no rule there", hint))
     return found

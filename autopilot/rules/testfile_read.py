@@ -81,6 +81,10 @@ def _document(document: Document, path: Path, suite: Suite) -> None:
         message = f"is a {str(value['kind'])[:60]}, not a file of tests"
         suite.problems.append(document.problem((), message, "a file of tests has rules and tests"))
         return
+    if value is None:
+        hint = "a file of tests has rules and tests"
+        suite.problems.append(Problem(str(path), 0, "", "no test there", hint))
+        return
     spec, problems = validated(RuleTestFile, document)
     suite.problems += problems
     if spec is None:

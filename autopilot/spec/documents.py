@@ -67,6 +67,10 @@ class Sought:
             hint = f"{self._article} {word} begins with {self.head}"
             raise InvalidInput([document.problem((), "is no map", hint)])
         kind, version = value.get("kind"), value.get("apiVersion")
+        if kind is None and "tests" in value:
+            what = "holds tests, for `autopilot rule test`; skipped"
+            notes.append(document.problem((), what))
+            return False
         if kind is None or version is None:
             missing = "kind" if kind is None else "apiVersion"
             known = {"kind": self.kind, "apiVersion": self.api_version}

@@ -109,7 +109,8 @@ async def test_approval_is_given_only_where_something_waits_for_it(tmp_path: Pat
             )
             return done.returncode, done.stdout + done.stderr
 
-        assert "there is no Rule default/r" in (await said("rule/r", "Back"))[1]
+        elsewhere = "there is no Rule default/r; it is in shop: -n shop\n"
+        assert await said("rule/r", "Back") == (2, elsewhere)
         assert "it is in no phase yet" in (await said("rule/r", "Back", "-n", "shop"))[1]
         server.store.merge(
             "rules.autopilot.mesh", "r", {"status": {"phase": "Away"}}, "shop", subresource="status"
@@ -120,6 +121,10 @@ async def test_approval_is_given_only_where_something_waits_for_it(tmp_path: Pat
             0,
             "Rule shop/r: the way from Away to Back is open\n",
         )
+        refused = "no guardrail holds it; there is nothing to let go of\n"
+        assert await said("rule/r", "-n", "shop", "--latch") == (2, refused)
+        latched = {"status": {"conditions": [{"type": "Latched", "status": "True"}]}}
+        server.store.merge("rules.autopilot.mesh", "r", latched, "shop", subresource="status")
         assert (await said("rule/r", "-n", "shop", "--latch"))[0] == 0
         notes = server.store.get("rules.autopilot.mesh", "r", "shop")["metadata"]["annotations"]
         assert notes == {"autopilot.mesh/approve": "Back", "autopilot.mesh/unlatch": "true"}

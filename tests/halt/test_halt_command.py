@@ -238,7 +238,9 @@ async def test_a_latch_is_let_go_of_whatever_the_kind(cluster: Cluster) -> None:
         }
     )
     meta = {"name": "r", "namespace": "shop"}
-    cluster.server.store.create({"apiVersion": "test.io/v1", "kind": "Ramp", "metadata": meta})
+    latched = {"conditions": [{"type": "Latched", "status": "True"}]}
+    ramp = {"apiVersion": "test.io/v1", "kind": "Ramp", "metadata": meta, "status": latched}
+    cluster.server.store.create(ramp)
     answer = await cluster.run("approve", "ramps.test.io/r", "-n", "shop", "--latch")
     assert answer.code == 0, answer.err
     made = cluster.server.store.get("ramps.test.io", "r", "shop")
@@ -253,3 +255,7 @@ async def test_an_api_that_is_away_is_an_error_and_no_all_clear(cluster: Cluster
     answer = await cluster.halt("--reason", "drill")
     assert answer.code == 1
     assert "NOT halted" in answer.err
+    answer = await cluster.halt("status")
+    assert answer.code == 1
+    assert "whether operators are halted can't be told" in answer.out
+    assert "held: nothing that could be seen" in answer.out

@@ -77,6 +77,30 @@ def test_other_kinds_are_passed_over_with_a_note_and_tests_in_a_folder_silently(
     assert b"all.yaml:1: Service isn't a Rule of autopilot.mesh; skipped" in done.stderr
 
 
+def test_a_file_of_tests_that_is_named_beside_its_rule_is_passed_over(tmp_path: Path) -> None:
+    files = [str(EXAMPLES / name) for name in ("failover.yaml", "failover_test.yaml")]
+    done = autopilot("rule", "validate", *files, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"failover_test.yaml:1: holds tests, for `autopilot rule test`; skipped" in done.stderr
+
+
+def test_a_verb_that_is_mistyped_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    for arguments, meant in ((["controler"], "controller"), (["rule", "tets"], "test")):
+        done = autopilot(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"Did you mean '{meant}'?" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("named", ["folder", "checkout", "rul/checkout"])
+def test_a_plan_of_what_is_neither_file_nor_rule_asks_no_cluster(
+    tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    done = autopilot("rule", "plan", named, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"RULE is a file, or rule/NAME in the cluster" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
