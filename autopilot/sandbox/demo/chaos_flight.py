@@ -166,7 +166,8 @@ class TrialFlight:
 
     def _judge(self, left: list[str]) -> None:
         record, checks = self.record, self.record.checks
-        while_on = f"while the fault was on, Envoy had it on {record.in_force} routes"
+        routes = "1 route" if record.in_force == 1 else f"{record.in_force} routes"
+        while_on = f"while the fault was on, Envoy had it on {routes}"
         checks.append(Check(f"{while_on}; at the verdict on {len(left)}", held=_was(record, left)))
         wrong = proof.differences(self._before, self._route())
         said = f"VirtualService {self._target}: {', '.join(proof.PARTS)} as before"
