@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autopilot.cli.folding import say
 from autopilot.cli.structured import echo, output_option
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def _rows(holds: tuple[Hold, ...], now: datetime) -> None:
     widths = [max((len(row[n]) for row in rows), default=0) for n in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  " + "  ".join([*cells, row[4]]).rstrip())
+        say("  " + "  ".join([*cells, row[4]]).rstrip())
 
 
 def _age(at: datetime | None, now: datetime) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from autopilot.cli.folding import say
 from autopilot.cli.structured import echo, output_option
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from autopilot.rules.backtest import Backtest
     from autopilot.rules.program import Program
     from autopilot.telemetry.history import Span
+
+_MOMENT = re.compile(r"  \d{4}-\S+Z  ")
+_BELOW = 24
+"""Columns before the text of a timeline."""
 
 
 @click.command()
@@ -37,7 +43,9 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with a token for Prometheus.",
 )
-@click.option("--timeout", metavar="DURATION", default="30s", show_default=True)
+@click.option(
+    "--timeout", metavar="DURATION", default="30s", show_default=True, help="For each request."
+)
 @output_option
 def backtest(  # noqa: PLR0913, PLR0917 -- one for each option
     rule: str,
@@ -66,7 +74,7 @@ def backtest(  # noqa: PLR0913, PLR0917 -- one for each option
     found = asyncio.run(_run(program, span, assumed, _Asked(prometheus, token, patience)))
     if output == "text":
         for line in lines(found):
-            click.echo(line)
+            say(line, _BELOW if _MOMENT.match(line) else None)
     else:
         echo(plain(found), output)
 

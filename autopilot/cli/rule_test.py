@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autopilot.cli.folding import say
 from autopilot.cli.structured import echo, output_option, plain_problem
 
 if TYPE_CHECKING:
     from autopilot.rules.testfile_read import Suite
     from autopilot.rules.testfile_run import Failure, Outcome
+
+_BELOW = 14
+"""Columns before the text of a timeline."""
 
 
 @click.command()
@@ -47,7 +51,8 @@ def _text(suite: Suite, outcomes: list[Outcome], *, verbose: bool) -> None:
     for outcome in outcomes:
         case = outcome.case
         if outcome.passed:
-            click.echo(f"ok    {case.file}:{case.line}: {case.name}")
+            ok = click.style("ok", fg="green")
+            click.echo(f"{ok}    {case.file}:{case.line}: {case.name}")
         else:
             _failed(outcome)
         if verbose and outcome.passed:
@@ -62,15 +67,16 @@ def _failed(outcome: Outcome) -> None:
     from autopilot.base import durations
 
     case, told = outcome.case, set[float]()
-    click.echo(f"FAIL  {case.file}:{case.line}: {case.name}")
+    bad = click.style("FAIL", fg="red", bold=True)
+    click.echo(f"{bad}  {case.file}:{case.line}: {case.name}")
     for failure in outcome.failures:
         at = durations.render(failure.at)
         click.echo(f"  {case.file}:{failure.line}: at {at}: {failure.what}")
-        click.echo(f"    expected  {failure.expected}")
-        click.echo(f"    got       {failure.got}")
+        say(f"    expected  {failure.expected}", _BELOW)
+        say(f"    got       {failure.got}", _BELOW)
         if failure.at not in told:
             for line in failure.why:
-                click.echo(f"      {line}")
+                say(f"      {line}")
         told.add(failure.at)
     _timeline(outcome)
 
@@ -78,7 +84,7 @@ def _failed(outcome: Outcome) -> None:
 def _timeline(outcome: Outcome) -> None:
     click.echo("  timeline")
     for line in outcome.timeline:
-        click.echo(f"    {line}")
+        say(f"    {line}", _BELOW)
 
 
 def _plain(suite: Suite, outcomes: list[Outcome]) -> dict[str, Any]:

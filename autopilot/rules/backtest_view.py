@@ -92,7 +92,8 @@ def lines(found: Backtest) -> Iterator[str]:
         acts = f"  [{does}]" if does else ""
         yield f"  {stamp(found.when(one.at))}  {reason}: {message}{acts}"
     yield "totals"
-    yield f"  {sum(one.moved for one in steps)} transitions, {_climbs(found)} climbs"
+    moves, climbs = sum(one.moved for one in steps), _climbs(found)
+    yield f"  {moves} transition{'s'[: moves != 1]}, {climbs} climb{'s'[: climbs != 1]}"
     whole = found.flight.until or 1.0
     for phase, seconds in found.phases.items():
         yield f"  {phase:<18} {durations.render(round(seconds))} ({100 * seconds / whole:.3g} %)"

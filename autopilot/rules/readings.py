@@ -44,7 +44,8 @@ def why_unknown(signal: Signal, answer: Answer) -> str:
     if answer.value is None:
         said = str(answer.why) or str(Why.NO_DATA)
         return f"{said}: {answer.detail}" if answer.detail else said
-    return f"{answer.requests or 0:.0f} requests, {signal.min_requests:g} are needed"
+    count = round(answer.requests or 0)
+    return f"{count} request{'s'[: count != 1]}, {signal.min_requests:g} are needed"
 
 
 def _number(signal: Signal, answer: Answer) -> float | None:

@@ -167,6 +167,8 @@ async def test_what_can_not_be_listed_and_marks_that_make_no_sense_are_failures(
 async def test_only_some_namespaces_may_be_halted(cluster: Cluster) -> None:
     await cluster.service("web")
     await cluster.fault("web", holder("chaos"))
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    cluster.server.store.create(space)
     other = await cluster.halt("--reason", "drill", "-n", "other", "-o", "json")
     assert other.data["removed"] == []
     assert other.data["order"]["namespaces"] == ["other"]
@@ -175,6 +177,15 @@ async def test_only_some_namespaces_may_be_halted(cluster: Cluster) -> None:
     assert here.data["order"]["namespaces"] == ["other", "shop"]
     everywhere = await cluster.halt("--reason", "drill", "-o", "json")
     assert everywhere.data["order"]["namespaces"] == []
+
+
+async def test_a_namespace_that_is_not_there_is_no_quiet_success(cluster: Cluster) -> None:
+    await cluster.service("web")
+    await cluster.fault("web", holder("chaos"))
+    answer = await cluster.halt("--reason", "drill", "-n", "shpo", "-n", "shop")
+    assert answer.code == 1
+    assert "namespace shpo: there is none: this stops nobody" in answer.err
+    assert "removed:" in answer.out
 
 
 async def test_what_one_holder_holds_is_given_back_on_a_persons_word(cluster: Cluster) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autopilot.base.errors import AutopilotError, InvalidInput, Problem
-from autopilot.kube.client import AlreadyExists, Conflict, NotFound
+from autopilot.kube.client import AlreadyExists, ApiError, Conflict, NotFound
 from autopilot.kube.kinds import NAMESPACES
 from autopilot.kube.marks import HALT_NAME, HALT_NAMESPACE
 from autopilot.overlay.drift import Drift
@@ -49,6 +49,13 @@ class Report:
     hazards: tuple[Hold, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def halted(self) -> bool | None:
+        """Whether operators are halted; None where that can't be told."""
+        if self.order is None and any(each.what == _ORDER for each in self.failed):
+            return None
+        return self.order is not None
+
 
 async def halt(desk: Desk, wanted: Order) -> Report:
     """Forbid new writes, remove hazards, list protections.
@@ -86,8 +93,20 @@ async def halt(desk: Desk, wanted: Order) -> Report:
         for hold in left
         if hold.object not in named
     ]
-    failed += found.failed
+    failed += [*found.failed, *await _nowhere(desk, wanted)]
     return Report(order, gone_now, holds, tuple(failed), left, tuple(dict.fromkeys(notes)))
+
+
+async def _nowhere(desk: Desk, wanted: Order) -> list[Failure]:
+    """Namespaces of an order that aren't there: whoever mistyped one believes that it is halted."""
+    missing = []
+    for name in sorted(wanted.namespaces):
+        with contextlib.suppress(ApiError):
+            try:
+                await desk.client.get(NAMESPACES, name)
+            except NotFound:
+                missing.append(Failure(f"namespace {name}", "there is none: this stops nobody"))
+    return missing
 
 
 async def look(desk: Desk) -> Report:
