@@ -83,7 +83,7 @@ def _document(document: Document, path: Path, suite: Suite) -> None:
         return
     if value is None:
         hint = "a file of tests has rules and tests"
-        suite.problems.append(Problem(str(path), 0, "", "no test there", hint))
+        suite.problems.append(Problem(str(path), 0, "", "is empty", hint))
         return
     spec, problems = validated(RuleTestFile, document)
     suite.problems += problems

@@ -196,7 +196,7 @@ def test_a_broken_rule_is_told_as_validate_tells_it_once(tmp_path: Path) -> None
         ("rules: [", "not YAML"),
         (RULE, "is a Rule, not a file of tests"),
         ("", "is empty"),
-        ("rules: x_test.yaml\ntests: [{name: x}]", "kind: is missing"),
+        ("rules: x_test.yaml\ntests: [{name: x}]", "there is no rule in these files"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
