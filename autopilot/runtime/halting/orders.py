@@ -40,6 +40,7 @@ class Report:
         failed: What wasn't done, or can't be told; empty says that all is as it should be.
         hazards: Hazards that are in force.
         notes: What is worth knowing besides.
+        told: Whether the order, or that there is none, could be read or written.
     """
 
     order: Order | None = None
@@ -48,13 +49,12 @@ class Report:
     failed: tuple[Failure, ...] = ()
     hazards: tuple[Hold, ...] = ()
     notes: tuple[str, ...] = ()
+    told: bool = True
 
     @property
     def halted(self) -> bool | None:
         """Whether operators are halted; None where that can't be told."""
-        if self.order is None and any(each.what == _ORDER for each in self.failed):
-            return None
-        return self.order is not None
+        return self.order is not None if self.told else None
 
 
 async def halt(desk: Desk, wanted: Order) -> Report:
@@ -113,13 +113,16 @@ async def look(desk: Desk) -> Report:
     """What is in force."""
     failed: list[Failure] = []
     order = None
+    told = True
     try:
         order = await stored(desk)
     except AutopilotError as error:
+        told = False
         failed.append(Failure(_ORDER, f"whether operators are halted can't be told: {error}"))
     found = await find(desk)
     hazards = tuple(hold for _, _, hold in found.hazards)
-    return Report(order, (), tuple(found.holds), (*failed, *found.failed), hazards)
+    all_failed = (*failed, *found.failed)
+    return Report(order, (), tuple(found.holds), all_failed, hazards, told=told)
 
 
 async def resume(desk: Desk) -> Order | None:
