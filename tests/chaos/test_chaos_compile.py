@@ -104,6 +104,11 @@ def test_names_are_made_up_from_the_index() -> None:
         ({"expects": [{"phase": "Standby"}]}, "names one of rule, canary and kind"),
         ({"expects": [{"kind": "Thing", "name": "a", "phase": "B"}]}, "needs apiVersion"),
         ({"expects": [{"rule": "a", "phase": "B", "within": "2h"}]}, "within the duration"),
+        ({"expects": [{"rule": "a", "phase": "B", "within": "0s"}]}, "within the duration"),
+        (
+            {"failureConditions": [{"trigger": {"promql": "up"}, "threshold": 10**400}]},
+            "too large",
+        ),
         ({"typo": 1}, "Extra inputs"),
     ],
 )

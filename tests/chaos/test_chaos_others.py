@@ -93,6 +93,17 @@ async def test_a_webhook_that_nobody_answers_at_is_lost_telemetry(fly: Fly) -> N
         assert "Injecting" not in phases(f)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.test"])
+async def test_a_webhook_whose_host_is_no_name_is_lost_telemetry(fly: Fly, host: str) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment(failureConditions=watched_by(f"http://{host}/")))
+        for _ in range(16):
+            await f.advance("1s")
+        assert verdict(f)[0] == phase(f) == "Inconclusive"
+        assert "no telemetry to judge by" in verdict(f)[1]
+
+
 async def test_a_webhook_that_the_installation_does_not_allow_is_never_called(
     tmp_path: Path, hook: Hook
 ) -> None:
@@ -175,6 +186,47 @@ async def test_a_phase_that_was_held_before_is_no_reaction(tmp_path: Path) -> No
         f.apply(experiment(expects=EXPECTS))
         await f.advance("30s")
         assert phase(f) == "Failed"
+
+
+THINGS = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "things.example.io"},
+    "spec": {
+        "group": "example.io",
+        "names": {"kind": "Thing", "plural": "things"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("history", ["Standby", ["Standby"], [None], {"phase": "Standby"}, 7])
+async def test_a_history_of_another_shape_holds_no_run_up(tmp_path: Path, history: Any) -> None:
+    crds = [experiment_crd(), report_crd(), THINGS]
+    async with Flight(experiments, folder=tmp_path, crds=crds) as f:
+        world(f)
+        thing = {"apiVersion": "example.io/v1", "kind": "Thing"}
+        state = {"phase": "Normal", "phaseHistory": history}
+        f.apply({**thing, "metadata": {"name": "one", "namespace": "shop"}, "status": state})
+        expects = {**thing, "name": "one", "phase": "Standby", "within": "20s"}
+        f.apply(experiment(expects=[expects]))
+        await f.advance("26s")
+        assert phase(f) == "Failed"
+        assert "it is in Normal" in verdict(f)[1]
+        assert faults(f) == []
 
 
 async def test_one_that_is_expected_and_is_not_there_fails_the_run(fly: Fly) -> None:

@@ -218,6 +218,30 @@ async def test_a_fault_that_does_not_bite_is_inconclusive(fly: Fly) -> None:
         assert "wasn't seen to bite: 0 of 1000 requests carried the flag FI" in verdict(f)[1]
 
 
+async def test_a_run_that_is_over_before_its_fault_was_seen_to_bite_is_no_success(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.samples.set("aborted-rate", 0.0)
+        f.apply(experiment(duration="20s", effect={"within": "45s"}))
+        await f.advance("25s")
+        assert phase(f) == "Inconclusive"
+        assert "wasn't seen to bite: 0 of 1000 requests" in verdict(f)[1]
+        assert faults(f) == []
+
+
+async def test_a_steady_state_that_comes_and_goes_is_not_waited_for_without_end(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment(baseline={"samples": 2}, maxErrors=2))
+        await f.advance("2s")
+        for down in [True, False] * 25:
+            (f.samples.down if down else f.samples.up)()
+            await f.advance("5s")
+        assert phase(f) == "Inconclusive"
+        assert "wasn't seen to last in 40 polls" in verdict(f)[1]
+        assert "Injecting" not in phases(f)
+
+
 async def test_conditions_are_watched_while_the_effect_is_looked_for(fly: Fly) -> None:
     async with fly() as f:
         world(f)

@@ -200,7 +200,7 @@ def _expect(
     if not version or not name:
         problems.append(_problem(path, "a kind needs apiVersion and name"))
         return None
-    within = one.within or longest
+    within = longest if one.within is None else one.within
     if not timedelta(0) < within <= longest:
         problems.append(_problem(f"{path}.within", "is within the duration of the run"))
     group, short = split_api_version(version)

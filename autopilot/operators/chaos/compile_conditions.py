@@ -54,7 +54,7 @@ def condition_of(
         if kind == "webhook":
             return _webhook(one, name)
         return _measured(one, kind, name, where)
-    except (ValueError, AutopilotError) as error:
+    except (ValueError, OverflowError, AutopilotError) as error:
         problems.append(Problem("", 0, path, str(error)))
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autopilot.base import durations
@@ -82,12 +83,13 @@ def _entered(found: Item, one: Expect, look: Look, since: datetime) -> datetime 
     A phase that was held before is no reaction. One without a history counts from when it is seen.
     """
     history = found.at("status.phaseHistory")
-    if history is None:
+    if not isinstance(history, Sequence) or isinstance(history, str):
         return look.now if found.at("status.phase") == one.phase else None
     times = [
         at
         for entry in history
-        if entry.get("phase") == one.phase
+        if isinstance(entry, Mapping)
+        and entry.get("phase") == one.phase
         and (at := parse_time(entry.get("at"))) is not None
         and at >= since
     ]

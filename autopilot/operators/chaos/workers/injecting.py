@@ -38,6 +38,10 @@ STALE = timedelta(seconds=30)
 """An injection that wasn't finished within this time isn't taken up again."""
 
 
+LONGEST = 10
+"""So many times the polls that are needed, the steady state is looked for."""
+
+
 class Checking:
     """Looks whether the steady state holds.
 
@@ -75,6 +79,8 @@ class Checking:
             )
             good = good + 1 if settled else 0
         if good < spec.baseline.samples:
+            if (endless := self._endless(polls, spec.baseline.samples)) is not None:
+                return look.end(endless, polls.status(always=True))
             status = {"baseline": good, **polls.status(always=polls.polled)}
             return look.stay(polls.wait(), status=status if polls.polled else None)
         begins: Result[Any] = Result.to(
@@ -106,6 +112,14 @@ class Checking:
                 message = f"before anything was injected: {one.name}: {one.reads}: {tally.why}"
                 return Outcome(machine.INCONCLUSIVE, message, one.name)
         return None
+
+    @staticmethod
+    def _endless(polls: Polls, samples: int) -> Outcome | None:
+        """Whether telemetry comes and goes for so long that nobody will be able to say."""
+        if polls.watch.polls < LONGEST * (samples + polls.most):
+            return None
+        message = f"the steady state wasn't seen to last in {polls.watch.polls} polls"
+        return Outcome(machine.INCONCLUSIVE, message)
 
     def _control(self, look: Look) -> Result[Any]:
         deadline = look.now + look.program.spec.duration

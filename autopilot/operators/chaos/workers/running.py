@@ -74,7 +74,7 @@ class _Watching:
         expects = await self._expects()
         outcome = self._outcome(expects) or contested(look) or await withdrawn(look, polls.kept)
         if outcome is not None:
-            return self._end(outcome)
+            return self._end(await self._proven(outcome))
         self._carried()
         if look.res.phase == machine.VERIFYING and (settled := await self._verify()) is not None:
             return settled
@@ -125,12 +125,25 @@ class _Watching:
             if carried := self._look.carried():
                 self._found["overlays"] = carried
 
+    async def _effect(self) -> tuple[Evidence, dict[str, Any]]:
+        """What the fault is seen to do, and that for the status."""
+        look = self._look
+        window = recent(look.now - self._polls.since)
+        evidence = await gather(look.inputs, fault(look, look.now), window)
+        return evidence, effect_of(look, evidence)
+
+    async def _proven(self, outcome: Outcome) -> Outcome:
+        """The outcome; success only where the fault was seen to bite, however short the run."""
+        if outcome.verdict != machine.SUCCEEDED or self._look.res.phase != machine.VERIFYING:
+            return outcome
+        evidence, effect = await self._effect()
+        self._found["effect"] = effect
+        return outcome if evidence.flags and not evidence.missing else _toothless(effect)
+
     async def _verify(self) -> Result[Any] | None:
         """What follows from what the fault is seen to do; None where it isn't seen yet."""
         look, polls = self._look, self._polls
-        window = recent(look.now - polls.since)
-        evidence = await gather(look.inputs, fault(look, look.now), window)
-        effect = effect_of(look, evidence)
+        evidence, effect = await self._effect()
         if evidence.flags and not evidence.missing:
             self._found["effect"] = effect
             verified: Result[Any] = Result.to(
@@ -143,8 +156,12 @@ class _Watching:
         if polls.elapsed < look.program.spec.effect.within:
             return None
         self._found["effect"] = effect
-        message = f"the fault wasn't seen to bite: {effect['message']}"
-        return self._end(Outcome(machine.INCONCLUSIVE, message))
+        return self._end(_toothless(effect))
+
+
+def _toothless(effect: dict[str, Any]) -> Outcome:
+    message = f"the fault wasn't seen to bite: {effect['message']}"
+    return Outcome(machine.INCONCLUSIVE, message)
 
 
 def effect_of(look: Look, evidence: Evidence) -> dict[str, Any]:

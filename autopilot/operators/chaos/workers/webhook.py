@@ -58,6 +58,6 @@ class Webhooks:
                 ) as answer,
             ):
                 return answer.status
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             # Its text may hold the URL, which is as good as a password.
             return f"{host}: {type(error).__name__}"
