@@ -119,7 +119,8 @@ def _halt(given: dict[str, Any], reason: str) -> None:
     from autopilot.overlay.halting import Order
     from autopilot.runtime.halting.orders import halt as stop
 
-    order = Order(reason, _somebody(), SystemClock().now(), frozenset(given["namespaces"]))
+    now = SystemClock().now().replace(microsecond=0)
+    order = Order(reason, _somebody(), now, frozenset(given["namespaces"]))
     report: Report = _run(given, partial(stop, wanted=order))
     _tell(report, given, "frozen")
 
