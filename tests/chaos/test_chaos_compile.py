@@ -83,6 +83,7 @@ def test_names_are_made_up_from_the_index() -> None:
         ({"failureConditions": [{**ERRORS, "threshold": 0.5}]}, "less than one percent"),
         ({"failureConditions": [{**ERRORS, "threshold": "120%"}]}, "outside 0% to 100%"),
         ({"failureConditions": [{**ERRORS, "operator": "=>"}]}, "Input should be"),
+        ({"failureConditions": [{**ERRORS, "forPolls": 13}]}, "13 polls don't fit into the run"),
         ({"failureConditions": [{**ERRORS, "trigger": {}}]}, "has one of promql"),
         ({"failureConditions": [ERRORS, ERRORS]}, "two are named errors"),
         (
@@ -128,6 +129,13 @@ def test_a_percentage_may_be_less_than_one() -> None:
     assert program.fault is not None
     assert (program.fault.abort_grpc, program.fault.abort_percentage) == ("UNAVAILABLE", 0.1)
     assert program.share == 0.1
+
+
+def test_as_many_polls_as_fit_into_a_run_may_be_asked_for() -> None:
+    found = compile_experiment(
+        experiment(failureConditions=[{**ERRORS, "forPolls": 12}])["spec"], "shop"
+    )
+    assert found.conditions[0].for_polls == 12
 
 
 def test_a_query_is_asked_as_often_as_its_condition_is_looked_at() -> None:

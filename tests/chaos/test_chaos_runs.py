@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from chaos_kit import (
     experiment,
     faults,
@@ -15,7 +16,17 @@ from chaos_kit import (
     world,
 )
 
+from autopilot.sandbox.apiserver.errors import ApiError
+
 Fly = Any
+
+
+async def test_a_name_that_leaves_no_room_for_the_number_of_a_run_is_refused(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment("a" * 240))
+        with pytest.raises(ApiError, match="more than 240"):
+            f.apply(experiment("a" * 241))
 
 
 async def test_an_experiment_fails_on_its_condition_and_the_fault_is_gone(fly: Fly) -> None:

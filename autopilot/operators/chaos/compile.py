@@ -153,6 +153,12 @@ def _sense(spec: ExperimentSpec, problems: list[Problem]) -> None:
         problems.append(_problem("pollInterval", "is too short", "500ms or more"))
     elif spec.poll_interval > spec.duration:
         problems.append(_problem("pollInterval", "is longer than the run"))
+    else:
+        for index, one in enumerate(spec.failure_conditions):
+            if (one.for_polls - 1) * spec.poll_interval >= spec.duration:
+                path = f"failureConditions[{index}].forPolls"
+                told = f"{one.for_polls} polls don't fit into the run: it could never come true"
+                problems.append(_problem(path, told))
 
 
 def _fault(spec: ExperimentSpec, where: Where, problems: list[Problem]) -> Fault | None:

@@ -10,6 +10,9 @@ from autopilot.operators.chaos.status import ExperimentStatus
 from autopilot.spec.crd import crd, without_defaults
 from autopilot.spec.project import OperatorSpec
 
+LONGEST_NAME = 240
+"""A Report's name is the experiment's with the number of its run, and 253 is the limit of both."""
+
 _COLUMNS = [
     {"name": "Target", "type": "string", "jsonPath": ".spec.target.service"},
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
@@ -33,6 +36,8 @@ def experiment_crd() -> dict[str, Any]:
     version["additionalPrinterColumns"] = _COLUMNS
     root = version["schema"]["openAPIV3Schema"]
     root["description"] = "Faults in front of a service, for a time, and what must not happen."
+    name = {"type": "string", "maxLength": LONGEST_NAME}
+    root["properties"]["metadata"] = {"type": "object", "properties": {"name": name}}
     root["properties"]["spec"] = without_defaults(root["properties"]["spec"])
     phases = ", ".join(machine.WAYS)
     root["properties"]["status"]["properties"]["phase"]["description"] = f"One of {phases}."
