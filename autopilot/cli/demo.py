@@ -25,7 +25,7 @@ _out = click.option(
 )
 
 
-@demo.command()
+@demo.command(short_help="Three releases: good, with errors, slow.")
 @_out
 def canary(out: Path | None) -> None:
     """Three releases: a good one in rough weather, one with errors, one that is slow.
@@ -41,7 +41,7 @@ def canary(out: Path | None) -> None:
     _fly(lambda: CanaryDemo(Show()).run(out))
 
 
-@demo.command()
+@demo.command(short_help="An outage, with a rule and without.")
 @_out
 def failover(out: Path | None) -> None:
     """An outage: a service breaks, loses all its pods, comes back bad, is mended.
@@ -58,7 +58,7 @@ def failover(out: Path | None) -> None:
     _fly(lambda: FailoverDemo(Show()).run(out))
 
 
-@demo.command()
+@demo.command(short_help="Three experiments: who fails with whom.")
 @_out
 @click.option(
     "--reports",

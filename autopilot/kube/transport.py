@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -177,5 +178,12 @@ class Transport:
 
 
 def say(error: Exception) -> str:
-    """What went wrong, for errors that may have no text."""
+    """What went wrong, for errors that may have no text, or more than anybody wants to know."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"can't connect: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"can't connect: {error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.errno or 0
+        return f"can't connect: {os.strerror(number) if number > 0 else error.strerror}"
     return str(error) or type(error).__name__
