@@ -32,7 +32,7 @@ def show(told: Told, console: Console | None = None, now: datetime | None = None
     page.title(told.resource)
     _head(page, told, now)
     if told.explanation is not None:
-        _rule(page, told.explanation)
+        _rule(page, told.explanation, stopped=bool(told.troubles))
     for problem in told.problems:
         page.line(problem, "red")
     if told.conditions:
@@ -74,7 +74,7 @@ def _head(page: Page, told: Told, now: datetime) -> None:
         page.fact("wrong", "the spec doesn't compile, so nothing moves:", "bold red")
 
 
-def _rule(page: Page, found: Explanation) -> None:
+def _rule(page: Page, found: Explanation, *, stopped: bool) -> None:
     for count in found.failed:
         page.fact("failed", count, "yellow")
     if found.wants:
@@ -97,7 +97,7 @@ def _rule(page: Page, found: Explanation) -> None:
         page.line("none", "dim")
     if found.ladder is not None:
         _ladder(page, found.ladder)
-    page.section("Next")
+    page.section("Next", "once nothing stops it; see above" if stopped else "")
     for text in found.next:
         page.line(text, "bold")
 

@@ -76,7 +76,7 @@ def show(
     if limits:
         page.fact("guardrails", "; ".join(limits), note="and the installation's own")
     for what, why in plan.unknown.items():
-        page.fact(f"no {what}", why, "yellow")
+        page.fact("unknown", f"{what}: {why}", "yellow")
     for name in program.phases:
         _phase(page, plan, name, rps, scrape)
 

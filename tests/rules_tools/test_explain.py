@@ -196,6 +196,7 @@ async def test_the_command_explains_a_rule(
         "errors 7 % > 5 %",
         "halted by ada: storm",
         "Latched: 6 transitions in 1h",
+        "once nothing stops it",
         "primary_ready 1 >= 1 is true",
         "protection failover of Rule shop/checkout-failover",
         "no metrics server is named",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autopilot.overlay.record import Overlay
     from autopilot.overlay.undo import Outcome
 
+_UNTOLD = "whether operators are halted can't be told"
 _ORDER = f"ConfigMap {HALT_NAMESPACE}/{HALT_NAME}"
 _LOOKS = 4
 _RACES = 5
@@ -118,7 +119,7 @@ async def look(desk: Desk) -> Report:
         order = await stored(desk)
     except AutopilotError as error:
         told = False
-        failed.append(Failure(_ORDER, f"whether operators are halted can't be told: {error}"))
+        failed.append(Failure(_ORDER, f"{_UNTOLD}: {error}"))
     found = await find(desk)
     hazards = tuple(hold for _, _, hold in found.hazards)
     all_failed = (*failed, *found.failed)
