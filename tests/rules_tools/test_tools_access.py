@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools_kit import autopilot
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def test_a_cluster_that_is_not_there_is_told_in_plain_words(tmp_path: Path) -> None:
