@@ -376,6 +376,26 @@ async def test_a_fault_that_somebody_changes_again_and_again_is_given_up(fly: Fl
         assert pristine(f.get("VirtualService", "ratings", "shop")) == before
 
 
+async def test_a_fault_whose_mark_was_taken_away_is_told_until_its_owner_removes_it(
+    fly: Fly,
+) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("5s")
+        store, kind = f.server.store, "virtualservices.networking.istio.io"
+        store.merge(kind, "ratings", {"metadata": {"annotations": None}}, "shop")
+        await f.advance("65s")
+        assert phase(f) == "RecoveryFailed"
+        f.delete("Experiment", "ratings-down", "shop")
+        await f.advance("20s")
+        assert f.get("Experiment", "ratings-down", "shop") is not None
+        f.apply(route())
+        await f.advance("20s")
+        assert f.get("Experiment", "ratings-down", "shop") is None
+        assert faults(f) == []
+
+
 async def test_another_namespace_that_lets_it_in_is_experimented_on(fly: Fly) -> None:
     async with fly() as f:
         world(f)

@@ -8,6 +8,7 @@ from autopilot.kube.cache import CacheUnavailable
 from autopilot.operators.chaos import machine
 from autopilot.operators.chaos.status import ExperimentStatus
 from autopilot.operators.chaos.workers.look import Look
+from autopilot.operators.chaos.workers.permitted import orphans
 from autopilot.operators.chaos.workers.recording import findings, resume
 from autopilot.operators.chaos.workers.recovering import AGAIN
 from autopilot.runtime.result import Result
@@ -41,6 +42,7 @@ class Leaving:
         look = Look(self._crew, res, inputs, ctx)
         try:
             left = bool(look.overlays())
+            left = left or (res.phase in machine.ACTIVE and bool(orphans(look)))
         except CacheUnavailable:
             left = True
         if left:

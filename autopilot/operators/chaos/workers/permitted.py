@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from autopilot.base.errors import InvalidInput
 from autopilot.kube.cache import CacheUnavailable
+from autopilot.mesh.istio.faults import FAULT, fault_of
 from autopilot.operators.chaos import machine
 from autopilot.operators.chaos.conditions import Outcome
 from autopilot.operators.chaos.workers.pending import not_permitted
@@ -14,7 +17,6 @@ from autopilot.overlay.values import at, path_of, same
 from autopilot.runtime.inputs import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from autopilot.operators.chaos.workers.look import Kept, Look
@@ -39,6 +41,32 @@ async def withdrawn(look: Look, kept: Kept) -> Outcome | None:
         # It was allowed, and nobody has said otherwise.
         return None
     return Outcome(machine.ABORTED, refused.message) if refused is not None else None
+
+
+def orphans(look: Look) -> list[str]:
+    """Objects of the run that still have its fault, though no mark says any more whose it is.
+
+    Raises:
+        CacheUnavailable: It can't be told.
+    """
+    try:
+        fault = look.program.fault
+    except InvalidInput:
+        return []
+    # What was displaced may be of the same form, and is put back.
+    if fault is None or fault.take_over:
+        return []
+    ours = fault_of(fault).fields[FAULT]
+    found = []
+    for one in look.status.overlays:
+        namespace, _, name = one.object.partition(" ")[2].partition("/")
+        for body in look.inputs.routes.of((namespace, name)):
+            routes = (body.get("spec") or {}).get("http") or ()
+            there = sum(isinstance(each, Mapping) and each.get("fault") == ours for each in routes)
+            marked = sum(each.inserted or FAULT in each.fields for each in read(body).overlays)
+            if str(body["metadata"].get("uid")) == one.uid and there > marked:
+                found.append(one.object)
+    return found
 
 
 def contested(look: Look) -> Outcome | None:

@@ -14,6 +14,7 @@ from autopilot.operators.chaos.model import RecoverySpec
 from autopilot.operators.chaos.status import ExperimentStatus
 from autopilot.operators.chaos.workers.injecting import fault
 from autopilot.operators.chaos.workers.look import Look
+from autopilot.operators.chaos.workers.permitted import orphans
 from autopilot.operators.chaos.workers.recording import findings, resume
 from autopilot.operators.chaos.workers.running import effect_of
 from autopilot.runtime.result import Note, Result
@@ -133,13 +134,16 @@ class Recovering:
     def _left(look: Look) -> str:
         """What of the fault is left in objects; empty for nothing."""
         try:
-            held = look.overlays()
+            held, bare = look.overlays(), orphans(look)
         except CacheUnavailable as error:
             return f"whether anything of the fault is left can't be told: {error}"
         names = [
             f"{body['metadata'].get('namespace')}/{body['metadata']['name']}" for body, _ in held
         ]
-        return f"the fault is still on VirtualService {', '.join(names)}" if names else ""
+        if names:
+            return f"the fault is still on VirtualService {', '.join(names)}"
+        lost = "its mark was taken away, so only its owner may remove it"
+        return f"the fault is still on {', '.join(bare)}: {lost}" if bare else ""
 
     @staticmethod
     def _failed(look: Look, left: str) -> Result[Any]:
