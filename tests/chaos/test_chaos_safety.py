@@ -396,6 +396,19 @@ async def test_a_fault_whose_mark_was_taken_away_is_told_until_its_owner_removes
         assert faults(f) == []
 
 
+async def test_no_status_makes_a_run_longer_than_its_spec(fly: Fly) -> None:
+    async with fly() as f:
+        world(f)
+        f.apply(experiment())
+        await f.advance("5s")
+        late = {"status": {"deadline": "2999-01-01T00:00:00Z"}}
+        kind = "experiments.autopilot.mesh"
+        f.server.store.merge(kind, "ratings-down", late, "shop", subresource="status")
+        await f.advance("57s")
+        assert faults(f) == []
+        assert phase(f) == "Succeeded"
+
+
 async def test_another_namespace_that_lets_it_in_is_experimented_on(fly: Fly) -> None:
     async with fly() as f:
         world(f)

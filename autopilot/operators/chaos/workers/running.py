@@ -64,7 +64,9 @@ class _Watching:
     def __init__(self, look: Look) -> None:
         self._look = look
         since = look.time("injected_at") or look.res.phase_since
-        self._deadline = look.time("deadline") or since
+        # Whatever is written into the status, a run is no longer than its spec says.
+        longest = since + look.program.spec.duration
+        self._deadline = min(look.time("deadline") or since, longest)
         self._polls = Polls(look, RUN, since)
         self._found: dict[str, Any] = {}
 
