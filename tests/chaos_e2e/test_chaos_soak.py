@@ -106,9 +106,10 @@ class Soak:
         ]
 
     def _start_more(self) -> None:
-        """Keep a few more going than may run at once."""
+        """Keep some going, a few more than may run at once at the most, to the last event."""
         busy = self._busy()
-        while self.left and len(busy) < AT_ONCE + 3:
+        most = 8 + sum(self.done.values()) * COUNT // EVENTS
+        while self.left and len(busy) < AT_ONCE + 3 and len(self.started) < most:
             name = self.left.pop(0)
             self.cluster.start(self._experiment(name))
             self.started.append(name)
@@ -200,6 +201,10 @@ async def test_whatever_happens_no_fault_is_left_and_nothing_of_anybodys_has_cha
     await soak.run()
     verdicts = Counter(cluster.phase(name) for name in soak.started)
     print(f"{dict(soak.done)}; {dict(verdicts)}")
+    for name in soak.started:
+        if cluster.phase(name) not in {"", "Succeeded", "Failed"}:
+            cause = cluster.get(EXPERIMENTS, name)["status"]["cause"]["message"]
+            print(f"{name} {cluster.phase(name)}: {cause}")
     assert soak.early == []
     assert cluster.faulty() == []
     assert cluster.marked() == []
