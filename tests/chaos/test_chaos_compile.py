@@ -71,6 +71,7 @@ def test_names_are_made_up_from_the_index() -> None:
         ({"faults": [{"abort": {}}]}, "httpStatus or grpcStatus"),
         ({"faults": [{"abort": {"httpStatus": 500, "percentage": 0}}]}, "is no fault"),
         ({"faults": [{"abort": {"httpStatus": 500, "percentage": 101}}]}, "less than or equal"),
+        ({"faults": [{"abort": {"grpcStatus": "FOO"}}]}, "Input should be 'CANCELLED'"),
         ({"faults": [{"delay": {"duration": "0s"}}]}, "a delay of no length"),
         ({"duration": "0s"}, "a run of no length"),
         ({"duration": "0"}, "is no duration"),

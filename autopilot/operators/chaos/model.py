@@ -16,7 +16,7 @@ from autopilot.operators.chaos.model_conditions import (
     Service,
 )
 from autopilot.spec.model import Config, Model, Spec
-from autopilot.spec.types import Duration
+from autopilot.spec.types import Duration, GrpcStatus
 
 EXPERIMENTS = ResourceType("autopilot.mesh", "v1alpha1", "experiments", "Experiment")
 
@@ -48,7 +48,7 @@ class AbortFault(Model):
 
     http_status: Annotated[int, Field(ge=200, le=599)] | None = None
     """With this HTTP status."""
-    grpc_status: Annotated[str, Field(max_length=30, pattern=r"^[A-Z_]+$")] | None = None
+    grpc_status: GrpcStatus | None = None
     """With this gRPC status, like UNAVAILABLE."""
     percentage: Percentage = 100.0
     """Of the requests."""
