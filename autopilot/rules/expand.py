@@ -107,7 +107,7 @@ def _phases(short: FailoverShort) -> list[dict[str, Any]]:
         "name": "Standby",
         "description": f"{short.to} answers.",
         "actions": [{"failover": {"to": short.to}}],
-        "transitions": [_to_trial(back)],
+        "transitions": [_to_trial(back), *_rescue(back)],
     }
     trial = {
         "name": "Trial",
@@ -126,9 +126,21 @@ def _phases(short: FailoverShort) -> list[dict[str, Any]]:
         "transitions": [
             {"to": "Standby", "when": f"!({good}) || primary_ready < 1", "back": True},
             {"to": "Normal", "when": f"ladder.done && ({good})"},
+            *_rescue(back),
         ],
     }
     return [normal, standby, trial]
+
+
+def _rescue(back: ReturnSpec) -> list[dict[str, Any]]:
+    """The way out where the standby has died.
+
+    A primary that answers badly is better than a standby that isn't there; but where a person
+    holds the gate, as before a database, writing to both may be worse than an outage.
+    """
+    if back.gate == "manual":
+        return []
+    return [{"to": "Normal", "when": "standby_ready < 1 && primary_ready >= 1"}]
 
 
 def _to_trial(back: ReturnSpec) -> dict[str, Any]:

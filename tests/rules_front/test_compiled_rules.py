@@ -90,11 +90,13 @@ def test_a_failover_written_short_has_a_way_there_and_a_way_back() -> None:
     assert shares == [1, 10, 50]
     assert trial.rungs == 3 and trial.dwell == timedelta(seconds=30)
     assert trial.judged.when_blind is not None and trial.judged.when_blind.to == "Standby"
-    failed, done = trial.judged.transitions
-    assert (failed.to, done.to) == ("Standby", "Normal")
-    assert {failed.key, done.key} == trial.back
+    failed, done, rescue = trial.judged.transitions
+    assert (failed.to, done.to, rescue.to) == ("Standby", "Normal", "Normal")
+    assert {failed.key, done.key, rescue.key} == trial.back
     assert done.when is not None and LADDER_DONE in done.when.reads
-    (again,) = standby.judged.transitions
+    again, from_nobody = standby.judged.transitions
+    assert from_nobody.to == "Normal" and from_nobody.when is not None
+    assert {*from_nobody.when.reads} == {"standby_ready", "primary_ready"}
     assert again.after is not None and str(again.after) == "1m..30m"
 
 

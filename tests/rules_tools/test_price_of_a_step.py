@@ -259,6 +259,6 @@ def test_a_trial_is_planned_for_with_endpoints_though_there_are_none_now() -> No
     """It begins with ready endpoints only; a way that waits for some is told as it is."""
     program = compiled(FAILOVER)
     none = Situation(200.0, values={"primary_ready": 0.0, "standby_ready": 0.0})
-    (back, _), (out,) = seen(program, "Trial", none), seen(program, "Normal", none)
+    (back, *_), (out,) = seen(program, "Trial", none), seen(program, "Normal", none)
     assert back.detections[2].latest == pytest.approx(30, abs=0.1)
     assert out.detections[2].why == "never: standby_ready 0 >= 2 stays false"
