@@ -6,6 +6,7 @@ fault is seen to bite, and seen to be gone, as it is in a mesh.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import defaultdict
@@ -79,7 +80,9 @@ class Exporter:
                 self.send_header("Content-Type", _TEXT)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                # Prometheus hangs up in the middle of a scrape when it is stopped.
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(text)
 
             def log_message(self, *_: object) -> None:
                 pass

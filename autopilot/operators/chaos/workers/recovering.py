@@ -121,7 +121,11 @@ class Recovering:
             message = f"no object carries the fault; telemetry can't tell: {evidence.why}"
             return _Calm(removed, message)
         if evidence.flags:
-            return None
+            # The last requests under the fault may lie just behind its removal, where a window that
+            # begins there would see them for as long as it grows.
+            evidence = await gather(look.inputs, injected, recent(elapsed / 2))
+            if evidence.requests is None or evidence.flags:
+                return None
         began = look.time("injected_at") or removed
         total = await gather(look.inputs, injected, look.now - began)
         found = None
